@@ -20,9 +20,9 @@ class BleError(Exception):
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("ble", help="list the Bluetooth beacons, accept a counter that starts anew")
+    parser = subparsers.add_parser("ble", help="list the Bluetooth beacons, accept a counter that has started again")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    made = verbs.add_parser("list", help="every beacon: what was heard of it, and what its counter does")
+    made = verbs.add_parser("list", help="every beacon: what was received, and what its counter does")
     made.set_defaults(function=_list)
     made.add_argument("site", type=Path, metavar="SITE", help="the site file")
     made = verbs.add_parser("accept", help="take the new beginning of a counter, after a battery was changed")

@@ -1,7 +1,7 @@
 """`wayside config`: change a site file so that a mistake does not cut the site off.
 
-`apply` puts a new file in place whole, keeps the old one, and lets the running gateway take it up: what the new file
-changes is stopped and started, the rest goes on. A file with which that does not come up is replaced by the one before.
+`apply` puts a new file in place whole and keeps the old file. The running gateway then loads it: what the new file
+changes is stopped and started, the rest runs on. If the new file does not come up, the old file comes back.
 
 Exit status: 0 done, or nothing to do; 1 the gateway went back to the version before; 2 a file cannot be used.
 """
@@ -50,7 +50,7 @@ _WRONG = (
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("config", help="change a site file, with history and a way back")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    diff = verbs.add_parser("diff", help="what a new site file, or a version, would change")
+    diff = verbs.add_parser("diff", help="what a new site file or a version would change")
     apply = verbs.add_parser("apply", help="put a new site file in place; back when the gateway does not come up")
     rollback = verbs.add_parser("rollback", help="put an earlier version in place")
     history = verbs.add_parser("history", help="the versions that are kept")
@@ -58,11 +58,11 @@ def add_parser(subparsers: Any) -> None:
     user.add_argument("site", type=Path, metavar="SITE", help="the site file, with [web] users_file in it")
     user.add_argument("name", metavar="NAME")
     user.add_argument(
-        "role", choices=(*users.ROLES, _OUT), help="each may do what those before it may; none: is let in no more"
+        "role", choices=(*users.ROLES, _OUT), help="a role may do what the roles before it may; none: remove the user"
     )
     password = verbs.add_parser("password", help="keep a password or token for a broker or a webhook, and no other")
     password.add_argument("site", type=Path, metavar="SITE", help="the site file, beside which the folder secrets is")
-    password.add_argument("name", metavar="NAME", help="what password_file calls it")
+    password.add_argument("name", metavar="NAME", help="its name in password_file")
     password.add_argument("url", metavar="URL", help="where it may be sent: mqtts://HOST:PORT, https://HOST")
     verbs.add_parser("schema", help="print the JSON Schema of site files, for editors")
     limits = verbs.add_parser("limits", help="print the service manager's part of [limits], a drop-in for the unit")

@@ -51,7 +51,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--unit", type=whole(1, 247), default=1, help="of meter: its unit address (default 1)")
     parser.add_argument("--seconds", type=seconds, help="stop by itself after so long; else at Ctrl-C")
     parser.add_argument("--seed", type=whole(0, 2**31), default=1, help="of the simulated meters (default 1)")
-    parser.add_argument("--folder", type=Path, help="where its files go (default: a new one below run/)")
+    parser.add_argument("--folder", type=Path, help="folder for its files (default: a new folder below run/)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -33,7 +33,7 @@ def _span(text: str) -> float:
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("desk", help="show the site's actuators, ask for a value, take it back")
     words = parser.add_subparsers(dest="word", metavar="WORD", required=True)
-    show = words.add_parser("show", help="what each is to have, why, and what it has")
+    show = words.add_parser("show", help="for every actuator: the wanted value, why, and its value now")
     ask = words.add_parser(ASK, help="ask for a value for a time")
     withdraw = words.add_parser(WITHDRAW, help="take back what you asked for")
     again = words.add_parser("replay", help="make each decision of a controller again, from its entry in the log")

@@ -49,7 +49,7 @@ _SIGN_NOTHING = ("radio", "beacon")  # roles whose boards make no packs: they ne
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("flash", help="put image, configuration and key onto a board, test it, label it")
+    parser = subparsers.add_parser("flash", help="put image, configuration and key onto a board; test and label it")
     parser.add_argument("board", metavar="BOARD", help="such as RP2040_METER, or UNIX for the virtual board")
     parser.add_argument("port", nargs="?", metavar="PORT", help="serial port; of UNIX: the folder of node.json")
     parser.add_argument("--image", type=Path, metavar="FILE", help="without it that of dist/; of UNIX: its MicroPython")

@@ -75,7 +75,7 @@ def add_parser(subparsers: Any) -> None:
         made = verb(name, partial(change_node, name), text)
         made.add_argument("node", metavar="NODE")
         made.add_argument("public", metavar="KEY", help="the 64 hexadecimal digits that the node prints")
-        made.add_argument("--challenge", default="", metavar="HEX", help="what the node's proof answers")
+        made.add_argument("--challenge", default="", metavar="HEX", help="the challenge that the node's proof answers")
         made.add_argument("--proof", default="", metavar="HEX", help="the node's proof that it holds the key")
         made.add_argument("--reason", default="", help="for the log, such as: struck by lightning")
     made = verb("operator", _operator, "somebody who may change the site file from afar: wayside config push")

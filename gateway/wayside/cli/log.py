@@ -25,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("site", type=Path, metavar="SITE", help="the site file")
     entries_help = "show the last N entries, one JSON object a line"
     parser.add_argument("--entries", type=whole(1, 10**9), metavar="N", help=entries_help)
-    parser.add_argument("--epoch", type=whole(0, 2**32), metavar="N", help="one that has ended (default: the newest)")
+    parser.add_argument("--epoch", type=whole(0, 2**32), metavar="N", help="an ended epoch (default: the newest)")
     parser.add_argument("--check", action="store_true", help="hash every entry again")
 
 

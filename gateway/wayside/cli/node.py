@@ -37,7 +37,7 @@ class NodeError(Exception):
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("node", help="list the nodes, look into one, configure it, start it again")
+    parser = subparsers.add_parser("node", help="list the nodes; inspect, configure or restart a node")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
 
     def verb(name: str, function: Any, help_text: str, node: bool = True) -> argparse.ArgumentParser:
@@ -54,7 +54,7 @@ def add_parser(subparsers: Any) -> None:
     made = verb("config", _config, "show a node's configuration, make one, or give it another one")
     node_config.add_arguments(made)
     made.add_argument(
-        "--set", type=Path, metavar="FILE", dest="file", help="the new one; it counts from the next start"
+        "--set", type=Path, metavar="FILE", dest="file", help="the new configuration; used from the next start"
     )
     verb("selftest", _selftest, "let a node look at itself; its report is signed by its key")
     verb("reboot", _reboot, "start a node again")

@@ -91,7 +91,7 @@ class _Sensors(Table):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """--make and what goes with it."""
     option = parser.add_argument
-    option("--make", type=Path, metavar="FILE", help="write a new one, of the site file and the options that follow")
+    option("--make", type=Path, metavar="FILE", help="write a configuration from the site file and the options below")
     meter_help = (
         "with --make, a meter: device=NAME,profile=PROFILE,unit=N and, with commas too, where they differ: port=rs485 "
         "baud=9600 parity=N poll_ms=1000 report_ms=10000 timeout_ms=500 quiet_ms=1000 channels=NAME+NAME; where there "
@@ -106,7 +106,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     key_help = f"with --make, another key: {', '.join(_Keys.model_fields)}, {links}; repeatable"
     option("--key", action="append", default=[], metavar="KEY=VALUE", help=key_help)
     boards = ", ".join(_BOARDS)
-    option("--check", type=Path, metavar="FILE", help="say which boards have room for this one; asks nobody")
+    option("--check", type=Path, metavar="FILE", help="say which boards have room for this configuration; asks no node")
     option("--board", metavar="BOARD", help=f"with --make and --check, the board it is for: {boards}")
 
 

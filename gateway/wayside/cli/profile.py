@@ -27,20 +27,20 @@ _MOST_CHANNELS = 32  # by default; more do not fit into one pack
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("profile", help="check device profiles, list them, print one for a node, import one")
+    parser = subparsers.add_parser("profile", help="check, list or import device profiles; print a profile for a node")
     actions = parser.add_subparsers(dest="action", required=True)
     lint = actions.add_parser("lint", help="check profile files")
     lint.add_argument("file", type=Path, nargs="+", metavar="FILE")
-    library_option.add(actions.add_parser("list", help="list the profiles: your own, and those that come with Wayside"))
+    library_option.add(actions.add_parser("list", help="list your own profiles and Wayside's profiles"))
     node = actions.add_parser("node", help="print a profile as a node's configuration has it, for its meter")
     node.add_argument("name", metavar="PROFILE", help="a profile, or a profile's file")
     channel_help = "only these (default: those of the profile)"
     node.add_argument("channel", metavar="CHANNEL", nargs="*", default=[], help=channel_help)
     library_option.add(node)
     library_option.add_site_of_meter(node)
-    taken = actions.add_parser("import", help="make a profile of what was written for other software")
+    taken = actions.add_parser("import", help="make a profile from a file of other software")
     taken.add_argument("file", type=Path, metavar="FILE")
-    taken.add_argument("--format", choices=imports.IMPORTERS, help="what FILE is (default: told by its content)")
+    taken.add_argument("--format", choices=imports.IMPORTERS, help="format of FILE (default: found from its content)")
     taken.add_argument("--name", type=_name, help="of the profile (default: that of --out, or of FILE)")
     taken.add_argument("--unit", type=int, help="the unit address that is meant, where FILE has several")
     out_help = "where to write it (default: profiles/NAME.toml)"

@@ -36,8 +36,8 @@ def add_parser(subparsers: Any) -> None:
     add = parser.add_argument
     add("--key", required=True, metavar="VKEY", help="the log's verifier key, name+id+base64")
     add("--device-key", action="append", default=[], metavar="DEVICE=HEX", help="pin a device's key; * for all devices")
-    add("--client-id", default="", help="let the broker keep what comes while this receiver is away")
-    add("--fraud-file", type=Path, metavar="FILE", help="where to write what proves that the log's key signed a lie")
+    add("--client-id", default="", help="the broker keeps messages while this receiver is away")
+    add("--fraud-file", type=Path, metavar="FILE", help="where to write the proof of a fraud by the log's key")
     add("--seconds", type=seconds, help="stop by itself after so long")
 
 

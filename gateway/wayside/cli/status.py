@@ -19,7 +19,7 @@ LONGEST = 1000  # characters of a line
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("status", help="show how the running gateway is doing")
+    parser = subparsers.add_parser("status", help="show the running gateway's status")
     parser.add_argument("site", type=Path, metavar="SITE", help="the site file")
     parser.add_argument("--json", action="store_true", help="everything, for programs")
 

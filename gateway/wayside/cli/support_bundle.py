@@ -15,7 +15,7 @@ from wayside.text.reason import reason
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("support-bundle", help="write what somebody who helps needs to see, without secrets")
+    parser = subparsers.add_parser("support-bundle", help="write a file for support, without secrets")
     parser.add_argument("site", type=Path, metavar="SITE", help="the site file")
     parser.add_argument("file", type=Path, metavar="FILE", help="the bundle to write, .tar.gz")
 

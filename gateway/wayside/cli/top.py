@@ -20,7 +20,7 @@ _CLEAR = "\x1b[H\x1b[2J"
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("top", help="follow how the running gateway is doing")
+    parser = subparsers.add_parser("top", help="watch the running gateway's status")
     parser.add_argument("site", type=Path, metavar="SITE", help="the site file")
     parser.add_argument("--every", type=seconds, default=1.0, metavar="SECONDS")
     parser.add_argument("--times", type=whole(0, 10**9), default=0, metavar="N", help="end after N looks; 0 for never")

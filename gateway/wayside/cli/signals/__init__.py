@@ -1,4 +1,4 @@
-"""`wayside signals`: run a junction's signals and look after them. One module per verb, imported only when it is typed,
+"""`wayside signals`: run, check and explain a junction's signals. One module per verb, imported only when it is typed,
 so that the monitor's process holds no code of the controller.
 
 Exit status: 0 done or stopped, 1 a file, key or line cannot be used, 2 wrong usage.
@@ -22,7 +22,7 @@ class SignalsError(Exception):
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("signals", help="run a junction's signals and look after them")
+    parser = subparsers.add_parser("signals", help="run, check and explain a junction's signals")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     check = verbs.add_parser("check", help="check a junction file and explain every error")
     matrix = verbs.add_parser("matrix", help="write the monitor's matrix, to be compared with the plan on paper")
@@ -42,7 +42,7 @@ def add_parser(subparsers: Any) -> None:
         each.add_argument("--state", type=Path, required=True, metavar="FOLDER", help="where it keeps its journal")
     reset = verbs.add_parser("reset", help="reset the monitor's fault, by hand")
     watch = verbs.add_parser("watch", help="show a running junction live")
-    why = verbs.add_parser("why", help="say why each group showed what it did at a time")
+    why = verbs.add_parser("why", help="explain why every group showed its signal at a time")
     diagram = verbs.add_parser("diagram", help="draw what was shown in an interval, as SVG")
     for each in (reset, watch, why, diagram):
         each.add_argument("state", type=Path, metavar="FOLDER", help="the state folder of the monitor or controller")
