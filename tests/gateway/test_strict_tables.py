@@ -90,7 +90,8 @@ def test_no_file_has_another_base() -> None:
 
 def test_there_are_models_of_every_kind_of_file() -> None:
     names = {model.__name__ for model in MODELS}
-    assert {"SiteFile", "JunctionFile", "ProfileFile", "WitnessSettings", "Settings", "SiteTrial", "PlanRequest"} <= names
+    files = {"SiteFile", "JunctionFile", "ProfileFile", "WitnessSettings", "Settings", "SiteTrial", "PlanRequest"}
+    assert files <= names
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: f"{model.__module__}.{model.__name__}")
