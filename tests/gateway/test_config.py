@@ -248,17 +248,17 @@ def test_in_the_schema_what_is_parsed_is_the_text_that_people_write() -> None:
         return {each["type"] for each in found.get("anyOf", [found])} - {"null"}
 
     for table, keys in {
-        "Bus": "endpoint",
-        "Node": "port public_key ca_file password_file",
-        "Remote": "url key_file",
-        "Web": "listen users_file cert_file",
-        "LogSettings": "http",
-        "Witness": "vkey",
+        "BusTable": "endpoint",
+        "NodeTable": "port public_key ca_file password_file",
+        "RemoteTable": "url key_file",
+        "WebTable": "listen users_file cert_file",
+        "LogTable": "http",
+        "WitnessTable": "vkey",
         "JournalFolder": "junction_file",
         "LoraSensor": "key_file public_key",
     }.items():
         assert [types(table, key) for key in keys.split()] == [{"string"}] * len(keys.split()), table
-    assert schema["$defs"]["Web"]["properties"]["listen"]["default"] == "127.0.0.1:8480"
+    assert schema["$defs"]["WebTable"]["properties"]["listen"]["default"] == "127.0.0.1:8480"
 
 
 @pytest.mark.parametrize(

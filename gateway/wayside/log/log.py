@@ -113,30 +113,35 @@ class Log(LogReader):
         """What start-up found wrong and mended; empty when all was well."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            epoch = self._newest_epoch()
-            self._open(epoch)
-            damage = cause = self._damage()
-            shown = self._shown_against(is_sound=not cause)
-            cause = cause or _contradiction(self.origin, shown)
-            if self._last_signed_is_lost:
-                known = Checkpoint(self.origin, 0, merkle.EMPTY_ROOT)
-                if not damage:
-                    known = Checkpoint(self.origin, self.size, self.root)
-                self._begin_epoch("what was signed last is not known any more", known, now, shown)
-            elif cause and self._signed.signed.note:
-                last, _ = open_checkpoint(self._signed.signed.note, self._key)
-                self._begin_epoch(cause, last, now, shown)
-            elif shown:
-                self._begin_epoch(cause, Checkpoint(self.origin, 0, merkle.EMPTY_ROOT), now, shown)
-            elif cause:
-                self._begin_again(cause)
-            elif self.size > self._signed_size:
-                self._sign_and_keep(self._tree, self._heads)
+            self._open(self._newest_epoch())
+            self._go_on_or_end(now)
             self._signed.write(self._signed.signed._replace(starts=self._next_start()))
         except BlockingIOError:
             raise LogError(f"{folder}: another gateway uses this log; stop it first") from None
         except (OSError, sqlite3.Error) as error:
             raise LogError(f"{folder}: the log cannot be opened: {error}{hint(folder, error)}") from None
+
+    def _go_on_or_end(self, now: Now) -> None:
+        """Go on with the epoch that was opened, or end it where the disk is not what was once signed.
+
+        Rule 5 of the design: never sign two histories. The next epoch names the last checkpoint that is known.
+        """
+        damage = self._damage()
+        shown = self._shown_against(is_sound=not damage)
+        cause = damage or _contradiction(self.origin, shown)
+        nothing = Checkpoint(self.origin, 0, merkle.EMPTY_ROOT)
+        if self._last_signed_is_lost:
+            known = nothing if damage else Checkpoint(self.origin, self.size, self.root)
+            self._begin_epoch("what was signed last is not known any more", known, now, shown)
+        elif cause and self._signed.signed.note:
+            last, _ = open_checkpoint(self._signed.signed.note, self._key)
+            self._begin_epoch(cause, last, now, shown)
+        elif shown:  # nothing is signed here, but a witness shows what this disk cannot answer for
+            self._begin_epoch(cause, nothing, now, shown)
+        elif cause:  # nothing was ever signed: nobody can have seen what goes
+            self._begin_again(cause)
+        elif self.size > self._signed_size:  # stopped between writing the entries and signing for them
+            self._sign_and_keep(self._tree, self._heads)
 
     @property
     def starts(self) -> int:

@@ -70,6 +70,10 @@ class _Mqtt:
         self._heard = HeardEcho()
         self._announcer = Announcer(clock)
         self._state = StateTopic(state_topic, self._announcer) if state_topic else None
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """What a kind of sink remembers besides."""
 
     @property
     def not_announced(self) -> str:
@@ -260,17 +264,14 @@ class PlainMqtt(_Mqtt):
     younger ones overtook.
     """
 
-    def __init__(
-        self,
-        broker: Broker,
-        log: SinkLog,
-        client_id: str = "",
-        state_topic: str = "",
-        clock: Callable[[], float] = monotonic,
-    ) -> None:
-        super().__init__(broker, log, client_id, state_topic, clock)
-        self._taken: dict[bool, _Taken] = {}  # the newest in this connection; apart those that are late
-        self._live = asyncio.Lock()  # held while reports that are not late are sent: theirs only move forward
+    _taken: dict[bool, _Taken]
+    """The newest report in this connection, by whether it is late."""
+    _live: asyncio.Lock
+    """Held while reports that are not late are sent: their topics only move forward."""
+
+    def _prepare(self) -> None:
+        self._taken = {}
+        self._live = asyncio.Lock()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Lost]:

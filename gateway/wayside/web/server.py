@@ -36,6 +36,7 @@ _PAGES = {
     "/flows.js": "flows.js",
     "/junction.js": "junction.js",
     "/desk.js": "desk.js",
+    "/page.js": "page.js",
 }
 _TYPES = {".html": "text/html", ".css": "text/css", ".svg": "image/svg+xml", ".js": "text/javascript"}
 _OPEN = ("/login", "/style.css", "/icon.svg")

@@ -4,19 +4,13 @@
 import { showDesk } from "/desk.js";
 import { showFlows } from "/flows.js";
 import { showJunctions } from "/junction.js";
+import { SVG, tag } from "/page.js";
 
 const $ = (id) => document.getElementById(id);
 const SILENT_MS = 5000;
 let heard = 0;
 let state = null;
 let isOperator = false;
-
-function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) if (value) made.setAttribute(key, value);
-  made.append(...children.filter((child) => child !== null));
-  return made;
-}
 
 function age(seconds) {
   if (seconds < 90) return `${Math.round(seconds)} s`;
@@ -26,14 +20,14 @@ function age(seconds) {
 
 function showGlance() {
   $("glance").replaceChildren(...state.tiles.map(({ value, text, level }) =>
-    element("div", { class: "tile" }, element("b", { class: level }, value), element("span", {}, text))));
-  $("problems").replaceChildren(...state.problems.map((problem) => element("li", { class: problem.level }, problem.text)));
+    tag("div", { class: "tile" }, tag("b", { class: level }, value), tag("span", {}, text))));
+  $("problems").replaceChildren(...state.problems.map((problem) => tag("li", { class: problem.level }, problem.text)));
 }
 
 function card(device) {
-  const made = element("article", { class: "card", "data-device": device },
-    element("header", {}, element("h3", {}, device), element("span", { class: "soft" })),
-    element("div", { class: "chart" }), element("table", {}), element("details", {}, element("summary", {}, "more"), element("table", {})));
+  const made = tag("article", { class: "card", "data-device": device },
+    tag("header", {}, tag("h3", {}, device), tag("span", { class: "soft" })),
+    tag("div", { class: "chart" }), tag("table", {}), tag("details", {}, tag("summary", {}, "more"), tag("table", {})));
   return made;
 }
 
@@ -61,14 +55,12 @@ function written({ value, unit }) {
 }
 
 function fill(target, readings) {
-  target.replaceChildren(...readings.map((reading) => element("tr", {},
-    element("td", {}, reading.channel),
-    element("td", { class: "number", title: reading.unit === "J" ? `${reading.value} J` : "" }, written(reading)),
-    element("td", { class: reading.quality, title: reading.reason }, reading.quality === "good" ? "good" : `${reading.quality}: ${reading.reason}`),
-    element("td", { class: "number soft" }, age(reading.age_s)))));
+  target.replaceChildren(...readings.map((reading) => tag("tr", {},
+    tag("td", {}, reading.channel),
+    tag("td", { class: "number", title: reading.unit === "J" ? `${reading.value} J` : "" }, written(reading)),
+    tag("td", { class: reading.quality, title: reading.reason }, reading.quality === "good" ? "good" : `${reading.quality}: ${reading.reason}`),
+    tag("td", { class: "number soft" }, age(reading.age_s)))));
 }
-
-const SVG = "http://www.w3.org/2000/svg";
 
 function chart(place, { channel, points }) {
   const known = points.filter(([, value]) => value !== null);
@@ -96,20 +88,20 @@ function chart(place, { channel, points }) {
   const text = (points, best) => points.reduce((found, point) => (best(Number(point[1]), Number(found[1])) ? point : found))[1];
   const lowest = text(known, (a, b) => a < b);
   const highest = text(known, (a, b) => a > b);
-  place.replaceChildren(svg, element("p", {},
-    element("span", {}, `${channel}, last ${age((to - from) / 1000)}`), element("span", {}, `${lowest} to ${highest}`)));
+  place.replaceChildren(svg, tag("p", {},
+    tag("span", {}, `${channel}, last ${age((to - from) / 1000)}`), tag("span", {}, `${lowest} to ${highest}`)));
 }
 
 // What the parts say about themselves: a cell is a text, a number, or a text with a level.
 function cell(value) {
-  if (value !== null && typeof value === "object") return element("td", {}, element("span", { class: value.level }, value.text));
-  return element("td", {}, String(value ?? ""));
+  if (value !== null && typeof value === "object") return tag("td", {}, tag("span", { class: value.level }, value.text));
+  return tag("td", {}, String(value ?? ""));
 }
 
 function sheet({ title, heads, rows }) {
-  return element("section", {}, element("h2", {}, title), element("div", { class: "wide" }, element("table", {},
-    element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))),
-    element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map(cell)))))));
+  return tag("section", {}, tag("h2", {}, title), tag("div", { class: "wide" }, tag("table", {},
+    tag("thead", {}, tag("tr", {}, ...heads.map((head) => tag("th", { scope: "col" }, head)))),
+    tag("tbody", {}, ...rows.map((row) => tag("tr", {}, ...row.map(cell)))))));
 }
 
 function showSheets() {
@@ -128,9 +120,9 @@ function show() {
 function showWho({ name, role }) {
   if (!name) return;
   isOperator = role === "operator";
-  const post = (action, text) => element("form", { method: "post", action }, element("button", {}, text));
+  const post = (action, text) => tag("form", { method: "post", action }, tag("button", {}, text));
   $("who").replaceChildren(...[`${name}, ${role}`,
-    role === "viewer" ? null : element("a", { href: "/support-bundle", download: "" }, "support bundle"),
+    role === "viewer" ? null : tag("a", { href: "/support-bundle", download: "" }, "support bundle"),
     role === "operator" ? post("/reload", "take up the site file") : null, post("/logout", "log out")].filter(Boolean));
 }
 

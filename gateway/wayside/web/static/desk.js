@@ -1,12 +1,7 @@
 // The actuators: what each is to have, why and what it has; an operator asks for another value, or takes it back.
 // Values are the texts that the gateway wrote, and so is what an operator types.
 
-function element(name, kind, words = "") {
-  const made = document.createElement(name);
-  if (kind) made.className = kind;
-  made.textContent = words;
-  return made;
-}
+import { element } from "/page.js";
 
 async function send(card, request) {
   const told = card.querySelector(".told");

@@ -1,21 +1,7 @@
 // The picture of energy flows: a line a device, an arrow as the energy goes between it and the site's bus bar, and what
 // is left for the rest of the site. A power that is not known is said so, and then the rest is not known either.
 
-const SVG = "http://www.w3.org/2000/svg";
-
-function drawn(name, attributes, ...children) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-}
-
-function text(name, kind, words) {
-  const made = document.createElement(name);
-  made.className = kind;
-  made.textContent = words;
-  return made;
-}
+import { drawn, element } from "/page.js";
 
 const isNothing = (watts) => watts === null || Math.abs(Number(watts)) < 0.5;
 
@@ -50,10 +36,10 @@ export function showFlows(place, flows) {
   const largest = Math.max(1, ...rows.map((row) => Math.abs(Number(row.watts ?? 0))));
   place.querySelector("ul").replaceChildren(...rows.map((row) => {
     const item = document.createElement("li");
-    const name = text("span", "name", row.device);
-    if (row.kind !== "rest") name.append(text("small", "", row.kind));
-    const power = text("span", row.watts === null ? "bad" : "watts", said(row.kind, row.watts));
-    if (row.why) power.append(text("small", "", row.why));
+    const name = element("span", "name", row.device);
+    if (row.kind !== "rest") name.append(element("small", "", row.kind));
+    const power = element("span", row.watts === null ? "bad" : "watts", said(row.kind, row.watts));
+    if (row.why) power.append(element("small", "", row.why));
     item.append(name, arrow(row, largest), power);
     return item;
   }));

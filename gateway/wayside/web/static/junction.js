@@ -1,7 +1,8 @@
 // Junctions: a row per signal group, a bar per lamp, the last two minutes from left to right. Lamps differ by height and
 // pattern too, so that nobody has to tell red from green by its colour.
 
-const SVG = "http://www.w3.org/2000/svg";
+import { drawn, element } from "/page.js";
+
 const STEP_MS = 10000;
 const LAMPS = { // in the order of the legend; height: of a row's 16 pixels
   green: { words: "green", height: 16, fill: "#1f9d55" },
@@ -13,20 +14,6 @@ const LAMPS = { // in the order of the legend; height: of a row's 16 pixels
   flash_red: { words: "flashing red", height: 4, fill: "url(#lamp-flash-red)" },
   dark: { words: "dark", height: 10, fill: "url(#lamp-dark)" },
 };
-
-function drawn(name, attributes, ...children) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-}
-
-function text(name, kind, words) {
-  const made = document.createElement(name);
-  if (kind) made.className = kind;
-  made.textContent = words;
-  return made;
-}
 
 const rect = (x, y, width, height, fill) => drawn("rect", { x, y, width, height, fill });
 const pattern = (id, width, height, ...parts) => drawn("pattern", { id, width, height, patternUnits: "userSpaceOnUse" }, ...parts);
@@ -41,9 +28,9 @@ function patterns() {
 }
 
 function legend() {
-  const made = text("p", "lamps", "");
+  const made = element("p", "lamps", "");
   for (const { words, height, fill } of Object.values(LAMPS)) {
-    const item = text("span", "", "");
+    const item = element("span", "", "");
     item.append(drawn("svg", { width: 24, height: 16, "aria-hidden": "true" }, rect(0, 8 - height / 2, 24, height, fill)), words);
     made.append(item);
   }
@@ -72,10 +59,10 @@ function bars(group, picture, width) {
 
 function rows(place, picture, isOld) {
   const made = picture.groups.map((group) => {
-    const row = text("div", "group", "");
+    const row = element("div", "group", "");
     const asks = picture.mode === "run" && group.called && group.shows !== "green" ? ", called" : "";
-    row.append(text("span", "name", group.name), text("span", "now", `${isOld ? "was " : ""}${nowShown(group, picture.mode)}${asks}`));
-    if (group.bars) row.append(text("div", "track", ""));
+    row.append(element("span", "name", group.name), element("span", "now", `${isOld ? "was " : ""}${nowShown(group, picture.mode)}${asks}`));
+    if (group.bars) row.append(element("div", "track", ""));
     return row;
   });
   place.replaceChildren(...made);
@@ -92,11 +79,11 @@ function control(picture) {
 }
 
 function card(name) {
-  const made = text("article", "card junction", "");
+  const made = element("article", "card junction", "");
   made.dataset.junction = name;
   const head = document.createElement("header");
-  head.append(text("h3", "", name), text("span", "soft", ""));
-  made.append(head, text("ul", "problems", ""), text("p", "control", ""), text("div", "groups", ""), text("p", "axis", ""), text("p", "soft", ""));
+  head.append(element("h3", "", name), element("span", "soft", ""));
+  made.append(head, element("ul", "problems", ""), element("p", "control", ""), element("div", "groups", ""), element("p", "axis", ""), element("p", "soft", ""));
   return made;
 }
 
@@ -107,13 +94,13 @@ function fill(made, name, about, age) {
   made.querySelector("h3").textContent = picture ? `${name}: ${picture.junction}` : name;
   const entry = typeof about.entry_age_s === "number" ? `, last entry ${age(Math.max(0, about.entry_age_s))} ago` : "";
   made.querySelector("header span").textContent = picture ? `picture ${age(Math.abs(about.age_s))} old${entry}` : "";
-  problems.replaceChildren(...about.words.map(({ level, text: said }) => text("li", level, said)));
+  problems.replaceChildren(...about.words.map(({ level, text: said }) => element("li", level, said)));
   shown.textContent = picture ? `${about.is_old ? "last known: " : ""}${control(picture)}` : "";
   hint.textContent = picture ? about.problem : "";
   axis.replaceChildren();
   if (!picture) return groups.replaceChildren();
   rows(groups, picture, about.is_old);
-  if (picture.to_ms) axis.append(...["2 min before", "1 min", about.is_old ? "last picture" : "now"].map((said) => text("span", "", said)));
+  if (picture.to_ms) axis.append(...["2 min before", "1 min", about.is_old ? "last picture" : "now"].map((said) => element("span", "", said)));
 }
 
 export function showJunctions(place, told, age) {
