@@ -71,7 +71,7 @@ def measure(count: int, folder: Path) -> None:
     appending = 0.0
     for first in range(0, len(entries), GROUP):
         begin = time.perf_counter()
-        log.append(entries[first : first + GROUP])
+        log.append_entries(entries[first : first + GROUP])
         appending += time.perf_counter() - begin
         if first == outage:
             client.cosign(log)

@@ -88,7 +88,7 @@ class PackJournal:
 
     # --- writing ---
 
-    def append(self, boot: int, sequence: int, raw: bytes) -> None:
+    def append_pack(self, boot: int, sequence: int, raw: bytes) -> None:
         """Keep a pack, durably. After an OSError it may or may not be there: append the very same bytes again."""
         head = NewestPack(boot, sequence, pack_hash(raw))
         record = _front(head, len(raw)) + raw

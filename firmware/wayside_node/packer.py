@@ -38,7 +38,7 @@ class Packer:
 
     def store(self) -> None:
         """Put the signed pack into the journal. After an OSError call it again later: the same bytes go there."""
-        self._journal.append(self._boot, self._sequence, self._raw)
+        self._journal.append_pack(self._boot, self._sequence, self._raw)
         self._sequence += 1
         self._raw = b""
         self._parts.pop(0)

@@ -128,7 +128,7 @@ class RadioUplink:
             self._journal.open()
             if not self._raw:
                 self._raw = self._signed()
-            self._journal.append(self._boot, self._sequence, self._raw)
+            self._journal.append_pack(self._boot, self._sequence, self._raw)
             self._journal.tidy()
         except OSError:
             self._count("storage errors")

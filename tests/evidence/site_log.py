@@ -124,7 +124,7 @@ class SiteLog:
     def heads(self, size: int | None = None) -> Heads:
         heads = Heads()
         for index, (stream, _) in enumerate(self.places[:size]):
-            heads.append(stream, index)
+            heads.count_entry(stream, index)
         return heads
 
     def head(self, stream: str) -> ProvenHead:

@@ -69,7 +69,7 @@ def through_every_sink(folder: Path, reports: Iterable[Sequence[Reading]]) -> li
         for each in reports:
             site.intake.report("meter-2", each)
         await until(lambda: not site.intake.waiting, "the reports")
-        await site.committer.append([])
+        await site.committer.commit([])
         records = site.log.records(0, 10_000)
         proof = site.log.subset_proof([(0, len(records))])
         assert encode_batch(site.log.checkpoint, 0, records, proof)
@@ -213,7 +213,7 @@ def test_what_has_no_name_to_write_is_told_once(tmp_path: Path):
             site.intake.report("meter-2", [*NAMELESS, *readings_of(each)])
         site.intake.report("meter-2", [])
         await until(lambda: site.intake.counters["packs"] == 3, "the reports")
-        await site.committer.append([])
+        await site.committer.commit([])
         told = [each.body for each in site.entries() if isinstance(each.body, DeviceBody)]
         assert {each.event for each in told} == {"reading refused"}
         assert len({each.text for each in told}) == len(told) > 5

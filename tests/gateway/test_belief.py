@@ -63,7 +63,7 @@ def open_log(folder: Path) -> Log:
 
 
 def stamped(log: Log, *times_ms: int, quality: int = 2) -> None:
-    log.append(
+    log.append_entries(
         [Append(METER, encode_unplaced(each, quality, DeviceBody("back", "it answers", None))) for each in times_ms]
     )
 

@@ -88,7 +88,7 @@ def test_what_waits_for_a_disk_that_refuses_to_the_end_is_said_too(tmp_path: Pat
         def refuse(entries: object) -> int:
             raise LogError("no space left on device")
 
-        monkeypatch.setattr(daemon.committer._log, "append", refuse)
+        monkeypatch.setattr(daemon.committer._log, "append_entries", refuse)
         daemon.intake.keep(GATEWAY, ClockBody(1))
         await until(lambda: daemon.committer.failures > 0)
         task.cancel()

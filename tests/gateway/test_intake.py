@@ -323,12 +323,12 @@ def test_a_full_disk_acknowledges_nothing_and_loses_nothing(tmp_path: Path, monk
         await site.accept(raws[0])
         site.intake.report("meter-2", readings(0))
         await until(lambda: site.log.size == 2)
-        append = site.log.append
+        append = site.log.append_entries
 
         def full(entries: object) -> int:
             raise LogError("no space left on device; nothing of it was acknowledged")
 
-        site.log.append = full  # type: ignore[method-assign, assignment]
+        site.log.append_entries = full  # type: ignore[method-assign, assignment]
         for value in range(1, 5):
             site.intake.report("meter-2", readings(value))
             await asyncio.sleep(0.01)
@@ -337,7 +337,7 @@ def test_a_full_disk_acknowledges_nothing_and_loses_nothing(tmp_path: Path, monk
         failures = site.committer.failures
         await until(lambda: site.committer.failures > failures + 2)
         assert site.log.size == 2
-        site.log.append = append  # type: ignore[method-assign]
+        site.log.append_entries = append  # type: ignore[method-assign]
         await until(lambda: site.log.size == 6)
         for raw in raws[1:]:
             await site.accept(raw)
@@ -371,17 +371,17 @@ def test_a_disk_that_stays_full_drops_the_oldest_and_says_how_many(tmp_path: Pat
     monkeypatch.setattr(module, "_WAITING", 10)
 
     async def scenario(site: Site) -> None:
-        append = site.log.append
+        append = site.log.append_entries
 
         def full(entries: object) -> int:
             raise LogError("no space left on device")
 
-        site.log.append = full  # type: ignore[method-assign, assignment]
+        site.log.append_entries = full  # type: ignore[method-assign, assignment]
         site.intake.report("meter-2", readings(0))
         await until(lambda: site.committer.failures > 0)
         for value in range(1, 30):
             site.intake.report("meter-2", readings(value))
-        site.log.append = append  # type: ignore[method-assign]
+        site.log.append_entries = append  # type: ignore[method-assign]
         await until(lambda: site.log.size > 0 and not site.intake._reports and not site.intake._unsettled)
         dropped = [each for each in site.entries() if isinstance(each.body, OverloadBody)]
         kept = site.kinds().count(EntryKind.PACK)
@@ -416,15 +416,15 @@ def test_the_log_says_by_which_policy_reports_gave_way(tmp_path: Path, monkeypat
 
 def refuse(site: Site) -> Callable[[], None]:
     """The disk takes nothing any more; call what is returned to let it."""
-    append = site.log.append
+    append = site.log.append_entries
 
     def full(entries: object) -> int:
         raise LogError("no space left on device")
 
     def take() -> None:
-        site.log.append = append  # type: ignore[method-assign]
+        site.log.append_entries = append  # type: ignore[method-assign]
 
-    site.log.append = full  # type: ignore[method-assign, assignment]
+    site.log.append_entries = full  # type: ignore[method-assign, assignment]
     return take
 
 
@@ -598,13 +598,13 @@ def test_when_memory_is_short_what_waits_for_the_disk_gives_way_by_name(tmp_path
         raws = chain(2)
         await site.accept(raws[0])
         release = threading.Event()
-        append = site.log.append
+        append = site.log.append_entries
 
         def slow(entries: Sequence[Append]) -> int:
             release.wait(PATIENCE_S)
             return append(entries)
 
-        site.log.append = slow  # type: ignore[method-assign]
+        site.log.append_entries = slow  # type: ignore[method-assign]
         site.intake.report("meter-2", readings(0))
         await until(lambda: site.committer.in_call)
         site.intake.memory.limit_bytes = 0
@@ -615,7 +615,7 @@ def test_when_memory_is_short_what_waits_for_the_disk_gives_way_by_name(tmp_path
         code, text = await refused(site.accept(raws[1]))
         assert code == link.BUSY and "memory" in text
         release.set()
-        site.log.append = append  # type: ignore[method-assign]
+        site.log.append_entries = append  # type: ignore[method-assign]
         site.intake.memory.limit_bytes = inf
         await until(lambda: site.log.size == 5)
         assert (await site.accept(raws[1])).sequence == 1
@@ -632,13 +632,13 @@ def test_no_more_reports_than_some_are_handed_to_a_slow_disk(tmp_path: Path, mon
         site.intake.report("meter-2", readings(99))
         await until(lambda: site.log.size == 1)
         release = threading.Event()
-        append = site.log.append
+        append = site.log.append_entries
 
         def slow(entries: Sequence[Append]) -> int:
             release.wait(PATIENCE_S)
             return append(entries)
 
-        site.log.append = slow  # type: ignore[method-assign]
+        site.log.append_entries = slow  # type: ignore[method-assign]
         for value in range(20):
             site.intake.report("meter-2", readings(value))
             await asyncio.sleep(0.01)

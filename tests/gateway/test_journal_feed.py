@@ -330,14 +330,14 @@ def test_files_of_a_version_that_named_them_by_the_day_come_first(tmp_path: Path
 def test_a_log_that_refuses_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     decide(tmp_path, 0, 5)
     log = open_log(tmp_path)
-    append, refusals = log.append, iter(range(3))
+    append, refusals = log.append_entries, iter(range(3))
 
     def refuse(entries: object) -> int:
         if next(refusals, None) is not None:
             raise LogError("no space left on device")
         return append(entries)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(log, "append", refuse)
+    monkeypatch.setattr(log, "append_entries", refuse)
     feed(tmp_path, 5, log=log)
     assert taken(tmp_path) == stages(0, 5)
 

@@ -133,7 +133,7 @@ def test_a_device_that_comes_back_to_the_site_file_is_told_of(tmp_path: Path):
             async with running(tmp_path, both) as daemon:
                 for text in (one, both):
                     await until(lambda: len(daemon.image.snapshot) == 1 + (text is one), text)  # noqa: B023
-                    await daemon.committer.append([])
+                    await daemon.committer.commit([])
                     path.write_text(text)
                     await daemon.apply(config.load(path), text.encode())
 
@@ -237,8 +237,9 @@ def test_a_begin_that_is_not_certain_stays_so(tmp_path: Path):
 def test_a_rotten_entry_stops_no_start(tmp_path: Path, spoil: bytes):
     with closing(open_log(tmp_path)) as log:
         good = encode_unplaced(5000, 2, DeviceBody("back", "", None))
-        log.append([Append(device_stream("meter-1"), good)])
-        log.append([Append(device_stream("meter-1"), encode_unplaced(6000, 2, PackBody("gateway", b"no pack")))])
+        log.append_entries([Append(device_stream("meter-1"), good)])
+        bad = encode_unplaced(6000, 2, PackBody("gateway", b"no pack"))
+        log.append_entries([Append(device_stream("meter-1"), bad)])
         if spoil:
             with sqlite3.connect(tmp_path / "log" / "epoch-0.sqlite") as database:
                 database.execute("UPDATE entry SET data = ? WHERE idx = 1", (spoil,))

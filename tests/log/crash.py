@@ -127,7 +127,7 @@ class Recorder:
 
     def append(self, items: Sequence[Append]) -> None:
         before = self.log.size
-        self.log.append(items)
+        self.log.append_entries(items)
         self.signed(before)
 
     def signed(self, before: int) -> None:
@@ -271,7 +271,7 @@ def _judge(log: Log, run: Run, step: Step, signed_size: int | None) -> str:
         return f"a new epoch without need: {log.found}"
     elif size != 1:
         return "a new epoch that does not begin with one entry"
-    log.append([an_entry(10**6)])
+    log.append_entries([an_entry(10**6)])
     again = LogReader(log.folder)
     found = (again.origin, again.size, again.root, again.records(size, 1)[0].entry)
     number = again.head(STREAM).head.count - 1

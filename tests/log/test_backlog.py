@@ -59,7 +59,7 @@ def a_site(folder: Path, sizes: list[int]) -> None:
     """A log whose epochs have these sizes; the newest one has a single entry."""
     log = open_log(folder)
     for size in sizes:
-        log.append([an_entry(index) for index in range(log.size, size)])
+        log.append_entries([an_entry(index) for index in range(log.size, size)])
         log.rotate(KEY.public, KEY.sign, lambda: (0, SYNCED))
     log.close()
 

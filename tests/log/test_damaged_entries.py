@@ -37,7 +37,7 @@ def open_log(folder: Path) -> Log:
 
 def filled(folder: Path, count: int = 600) -> Log:
     log = open_log(folder)
-    log.append([a_pack(number, bytes(40)) for number in range(count)])
+    log.append_entries([a_pack(number, bytes(40)) for number in range(count)])
     return log
 
 
@@ -110,7 +110,7 @@ def test_a_damaged_tile_proves_nothing_and_says_so(tmp_path: Path):
 def test_a_damaged_entry_of_a_key_ends_the_epoch_however_old_it_is(tmp_path: Path):
     log = open_log(tmp_path)
     a_key = Append(KEYS, a_pack(0, b"").data)
-    log.append([a_key, *(a_pack(number, b"") for number in range(5000))])
+    log.append_entries([a_key, *(a_pack(number, b"") for number in range(5000))])
     log.close()
     rot(tmp_path, "UPDATE entry SET data = x'000000' WHERE idx = 0")
     with closing(open_log(tmp_path)) as log:

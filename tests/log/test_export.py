@@ -32,7 +32,7 @@ class Site:
         self.log: Log = open_log(folder / "state" / "log")
         self.evidence = folder / "evidence"
         key = KeyBody(NODE.public, kinds.NODE, ("meter-1",), REGISTERED)
-        self.log.append([Append(KEYS, encode_unplaced(START_MS, SYNCED, key))])
+        self.log.append_entries([Append(KEYS, encode_unplaced(START_MS, SYNCED, key))])
         self.previous, self.sequence = NO_PREVIOUS, 0
 
     def fill(self, count: int) -> None:
@@ -44,7 +44,7 @@ class Site:
             self.previous = pack_hash(raw)
             place = PackPlace(ChainName("meter-1", NODE.kid), 1, self.sequence, self.previous)
             entry = encode_unplaced(now_ms, SYNCED, kinds.PackBody(DEVICE_ATTESTED, raw))
-            self.log.append([Append(STREAM, entry, place)])
+            self.log.append_entries([Append(STREAM, entry, place)])
             self.sequence += 1
 
     def export(self, *more: str) -> int:
@@ -110,7 +110,7 @@ def test_what_retention_erased_is_named_and_never_complete(site: Site, capsys: p
 
 def test_what_gave_way_to_a_slow_disk_is_named(site: Site, capsys: pytest.CaptureFixture[str]):
     site.fill(5)
-    site.log.append([Append(STREAM, encode_unplaced(START_MS, SYNCED, OverloadBody(500, DISCARD_OLDEST)))])
+    site.log.append_entries([Append(STREAM, encode_unplaced(START_MS, SYNCED, OverloadBody(500, DISCARD_OLDEST)))])
     site.fill(5)
     assert site.export() == 0
     status, said = site.judged(capsys)

@@ -17,18 +17,18 @@ def entries(first: int, count: int) -> list[Append]:
 
 def test_a_full_database_acknowledges_nothing_and_goes_on_when_there_is_room(tmp_path: Path):
     log = Log(tmp_path, "test.example", KEY.public, KEY.sign, lambda: (0, 2))
-    log.append(entries(0, 100))
+    log.append_entries(entries(0, 100))
     database = log._store._db
     (pages,) = database.execute("PRAGMA page_count").fetchone()
     database.execute(f"PRAGMA max_page_count = {pages + 2}")
     before = (log.size, log.root, log.checkpoint)
     for _ in range(3):
         with pytest.raises(LogError, match="full; nothing of it was acknowledged"):
-            log.append(entries(100, 200))
+            log.append_entries(entries(100, 200))
     assert (log.size, log.root, log.checkpoint) == before
     assert log.find_pack(chain(), 1, 100) is None and log.chain_heads()[chain()].sequence == 99
     database.execute("PRAGMA max_page_count = 1073741823")
-    assert log.append(entries(100, 200)) == 300
+    assert log.append_entries(entries(100, 200)) == 300
     log.check(0, 300)
     log.close()
     log = Log(tmp_path, "test.example", KEY.public, KEY.sign, lambda: (0, 2))

@@ -44,7 +44,7 @@ def check_whole(log: Log) -> None:
     assert (checkpoint.size, checkpoint.root) == (log.size, frontier.root()) == (log.size, log.root)
     told = [decode_entry(each.entry) for each in records]
     heads = Heads()
-    assert [heads.append(each.stream, index) for index, each in enumerate(told)] == [each.number for each in told]
+    assert [heads.count_entry(each.stream, index) for index, each in enumerate(told)] == [each.number for each in told]
     assert committed(checkpoint) == heads.commitment() and log.streams() == list(heads)
     log.check(0, log.size)
 
@@ -53,7 +53,7 @@ def test_what_is_appended_is_there_after_a_restart(tmp_path: Path):
     log = open_log(tmp_path)
     assert (log.size, log.checkpoint, log.origin) == (0, b"", "test.example/log/0")
     for start in range(0, 1500, 100):
-        assert log.append(entries(start, 100)) == start + 100
+        assert log.append_entries(entries(start, 100)) == start + 100
     check_whole(log)
     starts = log.starts
     log.close()
@@ -63,7 +63,7 @@ def test_what_is_appended_is_there_after_a_restart(tmp_path: Path):
     assert log.chain_heads()[chain("meter-1")] == (1, 1499, b"%16d" % 1499)
     assert log.find_pack(chain("meter-1"), 1, 7) == b"%16d" % 7
     assert log.find_pack(chain("meter-1"), 2, 7) is None
-    log.append(entries(1500, 1))
+    log.append_entries(entries(1500, 1))
     check_whole(log)
 
 
@@ -71,8 +71,8 @@ def test_a_late_pack_does_not_move_the_head(tmp_path: Path):
     log = open_log(tmp_path)
     late = a_pack(2, b"y", boot=3)
     assert late.pack
-    log.append([a_pack(9, b"x", boot=3)])
-    log.append([replace(late, pack=replace(late.pack, head=False))])
+    log.append_entries([a_pack(9, b"x", boot=3)])
+    log.append_entries([replace(late, pack=replace(late.pack, head=False))])
     assert log.chain_heads()[chain()] == (3, 9, b"%16d" % 9)
     assert log.find_pack(chain(), 3, 2) == b"%16d" % 2
 
@@ -83,7 +83,7 @@ def test_proofs_hold_at_any_size(tmp_path_factory: pytest.TempPathFactory, sizes
     log = open_log(tmp_path_factory.mktemp("log"))
     roots = {}
     for count in sizes:
-        log.append(entries(log.size, count))
+        log.append_entries(entries(log.size, count))
         roots[log.size] = log.root
         if data.draw(st.booleans()):
             log.close()
@@ -102,9 +102,9 @@ def test_proofs_hold_at_any_size(tmp_path_factory: pytest.TempPathFactory, sizes
 def test_a_tail_without_checkpoint_is_dropped(tmp_path: Path):
     """Power went between the entries and their checkpoint: nobody was told of them."""
     log = open_log(tmp_path)
-    log.append(entries(0, 600))
+    log.append_entries(entries(0, 600))
     signed = (tmp_path / "epoch-0.signed").read_bytes()
-    log.append(entries(600, 300))
+    log.append_entries(entries(600, 300))
     log.close()
     (tmp_path / "epoch-0.signed").write_bytes(signed)
     log = open_log(tmp_path)
@@ -112,7 +112,7 @@ def test_a_tail_without_checkpoint_is_dropped(tmp_path: Path):
     assert log.chain_heads()[chain("meter-1")].sequence == 599
     assert log.find_pack(chain("meter-1"), 1, 600) is None
     check_whole(log)
-    log.append(entries(600, 400))
+    log.append_entries(entries(600, 400))
     check_whole(log)
 
 
@@ -124,7 +124,7 @@ def damaged(log: Log, tmp_path: Path, cause: str) -> Log:
     entry = decode_entry(log.records(0, 1)[0].entry)
     assert isinstance(entry.body, EpochBody) and entry.body.before == before
     assert (entry.body.size, entry.body.root) == (size, root) and cause in entry.body.cause
-    log.append(entries(0, 10))
+    log.append_entries(entries(0, 10))
     check_whole(log)
     log.close()
     log = open_log(tmp_path)
@@ -134,11 +134,11 @@ def damaged(log: Log, tmp_path: Path, cause: str) -> Log:
 
 def test_a_restored_database_ends_the_epoch(tmp_path: Path):
     log = open_log(tmp_path)
-    log.append(entries(0, 300))
+    log.append_entries(entries(0, 300))
     log.close()
     backup = (tmp_path / "epoch-0.sqlite").read_bytes()
     log = open_log(tmp_path)
-    log.append(entries(300, 50))
+    log.append_entries(entries(300, 50))
     starts = log.starts
     log.close()
     (tmp_path / "epoch-0.sqlite").write_bytes(backup)
@@ -171,7 +171,7 @@ def test_a_boot_number_stays_below_32_bits(tmp_path: Path):
 
 def test_a_lost_database_ends_the_epoch(tmp_path: Path):
     log = open_log(tmp_path)
-    log.append(entries(0, 30))
+    log.append_entries(entries(0, 30))
     log.close()
     (tmp_path / "epoch-0.sqlite").unlink()
     damaged(log, tmp_path, "the disk holds 0 entries, 30 were signed")
@@ -179,7 +179,7 @@ def test_a_lost_database_ends_the_epoch(tmp_path: Path):
 
 def test_an_overwritten_database_ends_the_epoch(tmp_path: Path):
     log = open_log(tmp_path)
-    log.append(entries(0, 30))
+    log.append_entries(entries(0, 30))
     log.close()
     (tmp_path / "epoch-0.sqlite").write_bytes(b"not a database at all" * 1000)
     damaged(log, tmp_path, "")
@@ -187,7 +187,7 @@ def test_an_overwritten_database_ends_the_epoch(tmp_path: Path):
 
 def test_a_changed_recent_entry_ends_the_epoch(tmp_path: Path):
     log = open_log(tmp_path)
-    log.append(entries(0, 30))
+    log.append_entries(entries(0, 30))
     log.close()
     with sqlite3.connect(tmp_path / "epoch-0.sqlite") as db:
         db.execute("UPDATE entry SET data = replace(data, x'01', x'02') WHERE idx = 7")
@@ -196,7 +196,7 @@ def test_a_changed_recent_entry_ends_the_epoch(tmp_path: Path):
 
 def test_a_changed_old_entry_is_found_by_the_check(tmp_path: Path):
     log = open_log(tmp_path)
-    log.append(entries(0, 5000))
+    log.append_entries(entries(0, 5000))
     log.close()
     with sqlite3.connect(tmp_path / "epoch-0.sqlite") as db:
         db.execute("UPDATE entry SET salt = zeroblob(16) WHERE idx = 7")
@@ -208,7 +208,7 @@ def test_a_changed_old_entry_is_found_by_the_check(tmp_path: Path):
 
 def test_a_changed_old_tile_is_found_where_it_is_used(tmp_path: Path):
     log = open_log(tmp_path)
-    log.append(entries(0, 300))
+    log.append_entries(entries(0, 300))
     log.close()
     with sqlite3.connect(tmp_path / "epoch-0.sqlite") as db:
         db.execute("UPDATE tile SET root = zeroblob(32) WHERE level = 0 AND idx = 0")
@@ -226,15 +226,15 @@ def spoil_the_newest_slot(folder: Path) -> None:
 def test_a_spoiled_slot_loses_nothing_and_signs_the_same_again(tmp_path: Path):
     """It may have rotted after the entries had been acknowledged, so they stay, and their root stays the same."""
     log = open_log(tmp_path)
-    log.append(entries(0, 10))
-    log.append(entries(10, 10))
+    log.append_entries(entries(0, 10))
+    log.append_entries(entries(10, 10))
     root = log.root
     log.close()
     spoil_the_newest_slot(tmp_path)
     log = open_log(tmp_path)
     assert (log.size, log.root, log.origin) == (20, root, "test.example/log/0") and "10 entries" in log.found
     check_whole(log)
-    log.append(entries(20, 10))
+    log.append_entries(entries(20, 10))
     log.close()
     log = open_log(tmp_path)
     assert (log.size, log.found) == (30, "")
@@ -245,7 +245,7 @@ def test_a_spoiled_slot_loses_nothing_and_signs_the_same_again(tmp_path: Path):
 def test_a_lost_signed_file_ends_the_epoch(tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch):
     """What was signed is not known: nobody may go on under this origin, and no boot number may come again."""
     log = open_log(tmp_path)
-    log.append([*entries(0, 30), a_pack(0, b"x", "own", boot=7)])
+    log.append_entries([*entries(0, 30), a_pack(0, b"x", "own", boot=7)])
     log.close()
     path = tmp_path / "epoch-0.signed"
     if how == "gone":
@@ -253,7 +253,7 @@ def test_a_lost_signed_file_ends_the_epoch(tmp_path: Path, how: str, monkeypatch
     else:
         path.write_bytes(bytes(8192) if how == "zeros" else b"\x55" * 8192)
     with monkeypatch.context() as patch:  # power goes before the new epoch has signed anything
-        patch.setattr(Log, "append", lambda *given: (_ for _ in ()).throw(OSError("power")))
+        patch.setattr(Log, "append_entries", lambda *given: (_ for _ in ()).throw(OSError("power")))
         with pytest.raises(LogError, match="power"):
             open_log(tmp_path)
     gc.collect()
@@ -265,9 +265,9 @@ def test_a_lost_signed_file_ends_the_epoch(tmp_path: Path, how: str, monkeypatch
 def test_a_later_epoch_whose_signed_file_is_lost_ends_too(tmp_path: Path, is_gone: bool):
     """It is not taken for one that had not begun, and the one before it is not taken up again."""
     log = open_log(tmp_path)
-    log.append(entries(0, 30))
+    log.append_entries(entries(0, 30))
     log.rotate(KEY.public, KEY.sign, lambda: (0, 2))
-    log.append(entries(0, 7))
+    log.append_entries(entries(0, 7))
     log.close()
     path = tmp_path / "epoch-1.signed"
     if is_gone:
@@ -286,7 +286,7 @@ def test_a_later_epoch_whose_signed_file_is_lost_ends_too(tmp_path: Path, is_gon
 
 def test_a_cut_while_an_epoch_begins_begins_it_again(tmp_path: Path):
     log = open_log(tmp_path)
-    log.append(entries(0, 30))
+    log.append_entries(entries(0, 30))
     starts = log.starts
     log.close()
     (tmp_path / "epoch-0.sqlite").unlink()
@@ -305,13 +305,13 @@ def test_a_cut_while_an_epoch_begins_begins_it_again(tmp_path: Path):
 
 def test_a_failed_signature_write_counts_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     log = open_log(tmp_path)
-    log.append(entries(0, 10))
+    log.append_entries(entries(0, 10))
     with monkeypatch.context() as patch:
         patch.setattr(log._signed, "write", lambda signed: (_ for _ in ()).throw(OSError("no space left")))
         with pytest.raises(LogError, match="no space left; nothing of it was acknowledged"):
-            log.append(entries(10, 10))
+            log.append_entries(entries(10, 10))
     assert log.size == 10
-    log.append(entries(10, 5))
+    log.append_entries(entries(10, 5))
     assert log.size == 15
     check_whole(log)
 
@@ -325,7 +325,7 @@ def test_two_gateways_on_one_log_are_told_so(tmp_path: Path):
 
 def test_another_key_is_told_so(tmp_path: Path):
     log = open_log(tmp_path)
-    log.append(entries(0, 1))
+    log.append_entries(entries(0, 1))
     log.close()
     with pytest.raises(LogError, match="log key"):
         open_log(tmp_path, SoftwareKey(bytes(32)))
@@ -335,7 +335,7 @@ def test_cursors_and_notes_outlive_a_restart(tmp_path: Path):
     log = open_log(tmp_path)
     assert log.cursor("city") == 0 and log.note("site") is None
     log.set_cursor("city", 17)
-    log.append([a_note(b"x", {"site": b"digest"})])
+    log.append_entries([a_note(b"x", {"site": b"digest"})])
     log.close()
     log = open_log(tmp_path)
     assert log.cursor("city") == 17 and log.note("site") == b"digest"
@@ -348,7 +348,7 @@ def test_a_damaged_database_of_which_nothing_was_signed_is_begun_again(tmp_path:
     (tmp_path / "epoch-0.sqlite").write_bytes(b"not a database at all" * 1000)
     log = open_log(tmp_path)
     assert log.origin == "test.example/log/0" and "nothing was signed yet" in log.found and log.starts > starts
-    log.append(entries(0, 3))
+    log.append_entries(entries(0, 3))
     check_whole(log)
     log.close()
     log = open_log(tmp_path)
@@ -357,18 +357,18 @@ def test_a_damaged_database_of_which_nothing_was_signed_is_begun_again(tmp_path:
 
 def test_a_note_goes_with_its_entry_when_that_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     log = open_log(tmp_path)
-    log.append([a_note(b"first", {"place": b"1"})])
+    log.append_entries([a_note(b"first", {"place": b"1"})])
     with monkeypatch.context() as patched:
         patched.setattr(log._signed, "write", _refuse)
         for place in (b"2", b"3"):
             with pytest.raises(LogError):
-                log.append([a_note(b"second", {"place": place})])
+                log.append_entries([a_note(b"second", {"place": place})])
             assert log.note("place") == b"1"
     log.close()
     log = open_log(tmp_path)
     assert log.size == 1 and log.note("place") == b"1"
     for number in range(5):
-        log.append([a_note(b"more", {"place": b"%d" % number})])
+        log.append_entries([a_note(b"more", {"place": b"%d" % number})])
     assert log.note("place") == b"4"
     assert log._store._db.execute("SELECT count(*) FROM fact").fetchone()[0] <= 3
     log.close()

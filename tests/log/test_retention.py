@@ -32,9 +32,9 @@ def fill(log: Log, count: int, device: str = "m") -> None:
     """Packs of a device; or, of "gateway", entries of its own."""
     first = log.size
     if device == GATEWAY:
-        log.append([a_note(b"%d" % i) for i in range(first, first + count)])
+        log.append_entries([a_note(b"%d" % i) for i in range(first, first + count)])
     else:
-        log.append([a_pack(i, b"%s %d" % (SECRET, i), device, 1000 * i) for i in range(first, first + count)])
+        log.append_entries([a_pack(i, b"%s %d" % (SECRET, i), device, 1000 * i) for i in range(first, first + count)])
 
 
 def erased(log: Log) -> list[int]:
@@ -81,7 +81,7 @@ def test_what_is_erased_makes_room_for_what_comes(tmp_path: Path):
     def fill_and_expire(count: int) -> int:
         for _ in range(count):
             first = log.size
-            log.append([a_pack(first + i, bytes(600), at_ms=0) for i in range(256)])
+            log.append_entries([a_pack(first + i, bytes(600), at_ms=0) for i in range(256)])
             assert log.size == first + 256
             expire(log, {STREAM: RetentionPolicy(max_bytes=256 * 1024)}, 0, HOLDOVER)
         return sum(path.stat().st_size for path in tmp_path.iterdir())
@@ -108,10 +108,10 @@ def test_what_is_said_about_retention_is_little_beside_what_goes(tmp_path: Path,
 def test_each_stream_keeps_to_its_share_and_nobodys_flood_erases_anothers_past(tmp_path: Path):
     log = open_log(tmp_path)
     share = 4_000_000
-    log.append([a_pack(i, bytes(1200), "n", 0) for i in range(512)])
+    log.append_entries([a_pack(i, bytes(1200), "n", 0) for i in range(512)])
     kept = log.stored(OTHER)[0]
     for _ in range(40):
-        log.append([a_pack(log.size + i, bytes(900), "m", 0) for i in range(256)])
+        log.append_entries([a_pack(log.size + i, bytes(900), "m", 0) for i in range(256)])
         while expire(log, fit(log, {}, (STREAM, OTHER), share), 0, HOLDOVER):
             pass
         assert log.disk_bytes() < 1.1 * share
@@ -199,7 +199,7 @@ A_WEEK = {STREAM: RetentionPolicy(max_age_ms=7 * DAY_MS)}
 
 def fill_from(log: Log, count: int, first_ms: int, quality: int, device: str = "m") -> None:
     """Packs of a device, one a second by a clock that is worth so much."""
-    log.append([a_pack(log.size + i, b"x", device, first_ms + 1000 * i, quality=quality) for i in range(count)])
+    log.append_entries([a_pack(log.size + i, b"x", device, first_ms + 1000 * i, quality=quality) for i in range(count)])
 
 
 @pytest.mark.parametrize("quality", [0, HOLDOVER])
@@ -273,7 +273,7 @@ def test_power_may_go_between_the_word_and_the_deed(tmp_path: Path, monkeypatch:
 
 def test_what_is_pruned_is_called_so(tmp_path: Path):
     log = open_log(tmp_path)
-    log.append([Append(KEYS, encode_unplaced(0, 2, KeyBody(KEY.public, LOG, (), REGISTERED)))])
+    log.append_entries([Append(KEYS, encode_unplaced(0, 2, KeyBody(KEY.public, LOG, (), REGISTERED)))])
     fill(log, 599)
     assert resource(log, "tile/entries/000")
     expire(log, {STREAM: RetentionPolicy(max_age_ms=300_000)}, 500_000, SYNCED)
@@ -361,7 +361,7 @@ def test_an_ended_epoch_gives_its_room_back_and_then_the_newest_keeps_what_fits(
     log = open_log(tmp_path)
 
     def fill_large(count: int) -> None:
-        log.append([a_pack(log.size + i, bytes(900), at_ms=0) for i in range(count)])
+        log.append_entries([a_pack(log.size + i, bytes(900), at_ms=0) for i in range(count)])
 
     fill_large(2048)
     end_epoch(log)

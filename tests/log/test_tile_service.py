@@ -70,7 +70,7 @@ def log(tmp_path: Path) -> Iterator[Log]:
 
 
 def grow(log: Log, count: int) -> None:
-    log.append([an_entry(log.size + i) for i in range(count)])
+    log.append_entries([an_entry(log.size + i) for i in range(count)])
 
 
 def test_a_client_recomputes_the_root_from_tiles_alone(log: Log, tmp_path: Path):

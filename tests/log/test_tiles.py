@@ -15,7 +15,7 @@ SIZE = 70_000
 def log(tmp_path_factory: pytest.TempPathFactory):
     log = open_log(tmp_path_factory.mktemp("tiles"))
     for first in range(0, SIZE, 10_000):
-        log.append([an_entry(first + i) for i in range(10_000)])
+        log.append_entries([an_entry(first + i) for i in range(10_000)])
     yield log
     log.close()
 

@@ -115,7 +115,7 @@ class Attacked(RuleBasedStateMachine):
 
     @rule()
     def store(self):
-        self.journal.append(1, self.stored, raw(self.stored))
+        self.journal.append_pack(1, self.stored, raw(self.stored))
         self.stored += 1
         self.step(1)
 

@@ -82,8 +82,8 @@ def write(folder):
     remote.answered()
     remote.take(config(2))
     journal = PackJournal(files(), folder + "/journal", 16384)
-    journal.append(7, 0, b"a pack")
-    journal.append(7, 1, b"another")
+    journal.append_pack(7, 0, b"a pack")
+    journal.append_pack(7, 1, b"another")
     journal.close()
 
 

@@ -97,7 +97,7 @@ class Board:
 def fill(flash, device, packs):
     journal = PackJournal(flash, "/state/journal/" + device, LIMIT)
     for sequence in range(packs):
-        journal.append(1, sequence, bytes(300))
+        journal.append_pack(1, sequence, bytes(300))
     journal.close()
 
 

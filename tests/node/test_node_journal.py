@@ -30,7 +30,7 @@ def contents(journal, position=None):
 
 def fill(journal, boot, start, stop, size=40):
     for sequence in range(start, stop):
-        journal.append(boot, sequence, raw_pack(boot, sequence, size))
+        journal.append_pack(boot, sequence, raw_pack(boot, sequence, size))
 
 
 def test_an_empty_journal_has_no_head():
@@ -322,7 +322,7 @@ def _workload(disk, path, boot, limit, kept, acknowledge):
     head = journal.head
     for sequence in range(12):
         kept.trying = (boot, sequence)
-        journal.append(boot, sequence, raw_pack(boot, sequence))
+        journal.append_pack(boot, sequence, raw_pack(boot, sequence))
         kept.held.append((boot, sequence))
         kept.trying = None
         if acknowledge and sequence % 5 == 4:

@@ -78,7 +78,7 @@ class Bench:
 def fill(path, device, count, disk=None):
     journal = PackJournal(disk or files(), "%s/journal/%s" % (path, device), LIMIT)
     for sequence in range(count):
-        journal.append(1, sequence, raw(device, sequence))
+        journal.append_pack(1, sequence, raw(device, sequence))
     journal.close()
 
 

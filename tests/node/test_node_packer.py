@@ -112,7 +112,7 @@ def test_times_are_utc_when_the_gateway_has_told_it_and_since_start_before():
 def test_a_pack_that_could_not_be_stored_is_stored_later_byte_for_byte():
     bench = Bench()
     tried = []
-    append = bench.journal.append
+    append = bench.journal.append_pack
 
     def refuse(boot, sequence, raw):
         tried.append(raw)
@@ -120,7 +120,7 @@ def test_a_pack_that_could_not_be_stored_is_stored_later_byte_for_byte():
             raise OSError(28)
         append(boot, sequence, raw)
 
-    bench.journal.append = refuse
+    bench.journal.append_pack = refuse
     bench.packer.take([reading("v", 1)])
     for _ in range(3):
         bench.packer.sign()

@@ -60,7 +60,7 @@ class Site:
     # What a gateway would write
 
     def append(self, *entries: Append) -> None:
-        self.log.append(list(entries))
+        self.log.append_entries(list(entries))
         self._grown.set()
         self._grown = asyncio.Event()
 

@@ -90,7 +90,7 @@ def test_what_is_certain_of_the_time_comes_from_the_log(tmp_path: Path):
     key = SoftwareKey(bytes(32))
     log = Log(tmp_path, "test.example", key.public, key.sign, lambda: (NOW_MS, TimeQuality.SYNCED))
     for at_ms, quality in ((NOW_MS - DAY_MS, TimeQuality.SYNCED), (NOW_MS + DAY_MS, TimeQuality.HOLDOVER)):
-        log.append([Append(GATEWAY, encode_unplaced(at_ms, quality, ClockBody(0)))])
+        log.append_entries([Append(GATEWAY, encode_unplaced(at_ms, quality, ClockBody(0)))])
     clock = SetClock(TimeQuality.UNSYNCED, 0)
     known = KnownTime(clock, log)
     assert known.at_least_ms() == NOW_MS - DAY_MS, "an entry of a clock that may have been wrong does not count"

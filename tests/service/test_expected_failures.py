@@ -189,14 +189,14 @@ def test_a_log_folder_of_another_user_ends_the_start_with_one_line(tmp_path: Pat
 def test_a_log_that_refuses_is_told_once_stands_in_the_status_and_ends_with_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    refuses, append = True, Log.append
+    refuses, append = True, Log.append_entries
 
     def refuse(log: Log, entries: Any) -> int:
         if refuses and any(each.pack for each in entries):
             raise LogError("log: attempt to write a readonly database")
         return append(log, entries)
 
-    monkeypatch.setattr(Log, "append", refuse)
+    monkeypatch.setattr(Log, "append_entries", refuse)
 
     async def scenario() -> None:
         nonlocal refuses

@@ -149,13 +149,13 @@ async def all_move(daemon: Daemon) -> None:
 def held_disk(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The log's thread hangs in its next write for as long as the block lasts."""
     release = threading.Event()
-    append = Log.append
+    append = Log.append_entries
 
     def slow(log: Log, batch):  # type: ignore[no-untyped-def]
         release.wait(60)
         return append(log, batch)
 
-    monkeypatch.setattr(Log, "append", slow)
+    monkeypatch.setattr(Log, "append_entries", slow)
     try:
         yield
     finally:

@@ -507,7 +507,7 @@ def test_a_disk_that_refuses_is_a_failure_until_it_takes_everything(tmp_path: Pa
     said: list[str] = []
     appender = Appender(said.append)
     (tmp_path / "file").write_text("")
-    appender.append(tmp_path / "file" / "x", b"1")
+    appender.append_bytes(tmp_path / "file" / "x", b"1")
     wait_until(lambda: bool(appender.failure))
     assert "cannot be written" in appender.failure and said
     (tmp_path / "file").unlink()

@@ -317,7 +317,7 @@ def test_the_old_log_keys_last_word_is_its_own_end(site: Site):
     for newer in path.glob("epoch-1.*"):
         newer.unlink()
     thiefs = Log(path, "test.example", old.public, old.sign, now)
-    thiefs.append([Append("gateway", encode_unplaced(*now(), ClockBody(1)))])
+    thiefs.append_entries([Append("gateway", encode_unplaced(*now(), ClockBody(1)))])
     thiefs.close()
     holds, findings = site.judged(old.public)
     assert not holds and f"a log key that entry {size - 1} revoked (rotated)" in findings["keys"]

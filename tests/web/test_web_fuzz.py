@@ -93,7 +93,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory, errors: Errors) -> Iterator[
         patch.setattr(guesses, "FREE", 1_000_000)
         log = open_log(folder / "log")
         stack.callback(log.close)
-        log.append([an_entry(number) for number in range(300)])
+        log.append_entries([an_entry(number) for number in range(300)])
         site = stack.enter_context(server(folder))
         users = stack.enter_context(server(folder, olga="operator"))
         token = users._sessions.begin(users._users.current()["olga"])  # type: ignore[union-attr]

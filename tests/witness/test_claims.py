@@ -166,7 +166,7 @@ def test_a_start_goes_on_with_its_epoch_whatever_is_not_shown(shown: str, tmp_pa
         with liar(CLAIM, get) as where:
             log = open_log(tmp_path, where)
             assert (log.origin, log.found, log.size) == (ORIGIN, "", size)
-        log.append([Append(GATEWAY, encode_unplaced(0, SYNCED, ClockBody(number))) for number in range(9)])
+        log.append_entries([Append(GATEWAY, encode_unplaced(0, SYNCED, ClockBody(number))) for number in range(9)])
         log.close()
 
 

@@ -83,7 +83,7 @@ class Lives(RuleBasedStateMachine):
     @rule(count=st.integers(1, 5))
     def append(self, count: int) -> None:
         size = self.log.size
-        self.log.append([a_note(b"%d" % (size + number)) for number in range(count)])
+        self.log.append_entries([a_note(b"%d" % (size + number)) for number in range(count)])
 
     @rule(number=st.integers(0, 1))
     def ask(self, number: int) -> None:

@@ -37,7 +37,7 @@ def open_log(folder: Path, client: WitnessClient, *more: WitnessClient | Softwar
 
 
 def grow(log: Log, count: int, text: bytes = b"entry") -> None:
-    log.append([a_note(b"%s %d" % (text, index)) for index in range(count)])
+    log.append_entries([a_note(b"%s %d" % (text, index)) for index in range(count)])
 
 
 def test_a_log_as_the_witness_knows_it_goes_on(tmp_path: Path, client: WitnessClient):

@@ -42,7 +42,7 @@ class Appender:
         self._thread = threading.Thread(target=self._run, name="appender", daemon=True)
         self._thread.start()
 
-    def append(self, path: Path, data: bytes) -> bool:
+    def append_bytes(self, path: Path, data: bytes) -> bool:
         """Have `data` written at the end of `path`; returns at once. False, and a failure: the queue has no room."""
         with self._wake:
             if len(self._waiting) >= _MOST_WAITING:
@@ -130,7 +130,7 @@ class Journal:
             self._number, self._day = self._number + 1, day
             self._remove_old()
         path = self._folder / f"no-{self._number:08}-{day}{_ENDING}"
-        return self._appender.append(path, _HEAD.pack(len(entry), zlib.crc32(entry)) + entry)
+        return self._appender.append_bytes(path, _HEAD.pack(len(entry), zlib.crc32(entry)) + entry)
 
     def _remove_old(self) -> None:
         paths = files(self._folder)

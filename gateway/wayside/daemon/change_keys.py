@@ -35,7 +35,7 @@ def _change_alone(site: SiteFile, path: Path, request: Request) -> int:
         bodies = bodies_for(request, opened.keyring, site.site.name, site_log.devices_of_nodes(site))
         now = (clock.utc_ms(), clock.time_quality())
         if bodies:
-            opened.log.append([Append(KEYS, encode_unplaced(*now, body)) for body in bodies])
+            opened.log.append_entries([Append(KEYS, encode_unplaced(*now, body)) for body in bodies])
         return len(bodies)
     finally:
         opened.log.close()

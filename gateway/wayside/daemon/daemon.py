@@ -110,7 +110,7 @@ class Daemon:
             lost = cut_off(log, clock)
             silences = unrecorded(log, site.read_by_gateway(), clock, log.cursor(_STARTED))
             if lost or silences:
-                log.append([*lost, *(each.entry(clock) for each in silences)])
+                log.append_entries([*lost, *(each.entry(clock) for each in silences)])
             log.set_cursor(_STARTED, clock.utc_ms())  # a log that cannot be written ends the start here
             self.image = ProcessImage()
             self.image.keep_only(site.expected())
@@ -267,13 +267,13 @@ class Daemon:
         """That nothing was lost, where nothing was; else the next start says that something is."""
         if not self.intake.unstored:
             with suppress(LogError):
-                await self.committer.append([])  # behind what others gave it to commit
+                await self.committer.commit([])  # behind what others gave it to commit
                 await self.committer.call(lambda log: note_running(log, False))
 
     async def _forward_the_rest(self) -> None:
         with suppress(TimeoutError, LogError):
             async with asyncio.timeout(_LAST_FORWARD_S):
-                await self.committer.append([])
+                await self.committer.commit([])
                 while any(uplink.owes(self.committer.size) for uplink in self._running.uplinks()):
                     await asyncio.sleep(0.02)
 

@@ -99,7 +99,7 @@ class KeyManager:
                 _logger.warning("keys: %s", remark)
             size = self._committer.size
             noted = await self._committer.call(lambda log: log.note(CONFIGURATION))
-            await self._committer.append(announcement(noted, self._clock, configuration, bodies))
+            await self._committer.commit(announcement(noted, self._clock, configuration, bodies))
             await self._committer.call(lambda log: read_keyring(log, self._door.keyring, size))
 
 

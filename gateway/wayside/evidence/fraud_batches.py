@@ -101,7 +101,7 @@ def contradictions(
             continue  # of what stream it is nobody knows: the heads behind it are not told from here
         numbering.take(index, entry.stream, entry.number)
         if index == at:
-            grown.append(entry.stream, index)
+            grown.count_entry(entry.stream, index)
             at += 1
             problems += _wrong_heads(grown, at, wanted)
     return numbering.problems + problems

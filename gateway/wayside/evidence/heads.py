@@ -94,7 +94,7 @@ class Heads:
         """A stream that has nothing yet has a count of 0, and -1 for its last index."""
         return self._heads.get(stream) or StreamHead(stream, 0, -1)
 
-    def append(self, stream: str, index: int) -> int:
+    def count_entry(self, stream: str, index: int) -> int:
         """The entry at `index` is the stream's next; its number there."""
         known = self._heads.get(stream)
         if known is None:

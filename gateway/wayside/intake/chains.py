@@ -94,7 +94,7 @@ class Chains:
         )
         if head:
             self._heads[chain] = Head(pack.boot, pack.sequence, digest)
-        durable = self._committer.append(group)
+        durable = self._committer.commit(group)
         self._recent[chain, pack.boot, pack.sequence] = (digest, durable)
         if len(self._recent) > _RECENT:
             self._recent.popitem(last=False)

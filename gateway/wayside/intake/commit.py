@@ -70,7 +70,7 @@ class Committer:
         commits = Pulse("commits", lambda: (self.calls, self.groups, self.failures), lambda: self.waiting)
         return thread, commits.unless(lambda: self.in_call)
 
-    def append(self, group: Group) -> "asyncio.Future[None]":
+    def commit(self, group: Group) -> "asyncio.Future[None]":
         """Queue entries that belong together; the future is done when they are durable, or carries a LogError.
 
         An empty group is a barrier: done when everything queued before it is.
@@ -108,7 +108,7 @@ class Committer:
         batch = [item for group, _ in waiting for item in group]
         try:
             if batch:
-                self.size = await self.call(lambda log: log.append(batch))
+                self.size = await self.call(lambda log: log.append_entries(batch))
                 self.ages.grew(self.size)
         except LogError as error:
             # What was queued meanwhile may chain to an entry of this group, so it fails with it.

@@ -172,7 +172,7 @@ class Intake:
             raise _too_many(source, source.rate)
         self.counters["gaps"] += len(group)
         source.counters["given up"] += 1
-        await asyncio.shield(self._committer.append(group))
+        await asyncio.shield(self._committer.commit(group))
 
     def _open(self, raw: bytes, source: NodeSource) -> tuple[Pack, bytes]:
         pack: Pack
@@ -219,7 +219,7 @@ class Intake:
     ) -> "asyncio.Future[None]":
         """Log a pack late; PackRefused when no entry gave it up, or when the packs beside it say that it is another."""
         if self._committer.waiting:
-            await asyncio.shield(self._committer.append([]))
+            await asyncio.shield(self._committer.commit([]))
         place = (chain, pack.boot, pack.sequence)
         lost, beside = await self._committer.call(lambda log: (log.is_named_lost(*place), find_beside(log, *place)))
         verdict = judge_late(pack, digest, beside) if lost else None
@@ -329,7 +329,7 @@ class Intake:
             if isinstance(item, QueuedReport):
                 self._hand_over(item)
             else:
-                item.durable = self._committer.append([item.entry])
+                item.durable = self._committer.commit([item.entry])
                 item.durable.add_done_callback(partial(_tell, item))
             item.durable.add_done_callback(self._settle)
             self._unsettled.append(item)
@@ -394,13 +394,13 @@ class Intake:
 
         For who asks again himself.
         """
-        return self._committer.append([Append(stream, self._encode(body))])
+        return self._committer.commit([Append(stream, self._encode(body))])
 
     def log_all(self, bodies: Sequence[Body]) -> "asyncio.Future[None]":
         """As `log`, of several entries of the gateway's own that become durable together or not at all."""
         streams = [KEYS if isinstance(body, kinds.KeyBody) else GATEWAY for body in bodies]
         pairs = zip(streams, bodies, strict=True)
-        return self._committer.append([Append(stream, self._encode(body)) for stream, body in pairs])
+        return self._committer.commit([Append(stream, self._encode(body)) for stream, body in pairs])
 
     def _encode(self, body: Body) -> bytes:
         return encode_unplaced(self._clock.utc_ms(), self._clock.time_quality(), body)

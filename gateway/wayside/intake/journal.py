@@ -26,7 +26,7 @@ def announce(log: Log, clock: Clock, configuration: bytes, keys: Sequence[KeyBod
     """Log what `announcement` says. Before anything else: a pack counts only after the entry that registers its key."""
     new = announcement(log.note(CONFIGURATION), clock, configuration, keys)
     if new:
-        log.append(new)
+        log.append_entries(new)
 
 
 def announcement(

@@ -99,7 +99,7 @@ class JournalFeed(About):
         group = [Append(stream, self._raw(step)) for step in found]
         if group:
             group[-1] = Append(stream, group[-1].data, notes={self._note: encode(found[-1].trail)})
-            await asyncio.shield(self._committer.append(group))
+            await asyncio.shield(self._committer.commit(group))
             self.taken += len(group)
         return len(group)
 

@@ -1,9 +1,9 @@
 """The log itself: the order in which things become durable, and what start-up makes of what it finds.
 
-`Log.append` keeps rule 4 of the design: entries on disk, then the checkpoint signed, then the checkpoint on disk; only
-when it returns may anything be said. An origin is "<site>/log/<epoch>"; each epoch has its own database and its own
-file for the signed checkpoint. Rule 5: what was signed and is no longer there ends the epoch; the next one begins with
-an entry that says so.
+`Log.append_entries` keeps rule 4 of the design: entries on disk, then the checkpoint signed, then the checkpoint on
+disk. Only when it returns may anything be said. An origin is "<site>/log/<epoch>"; each epoch has its own database
+and its own file for the signed checkpoint. Rule 5: what was signed and is no longer there ends the epoch; the next
+one begins with an entry that says so.
 """
 
 import os
@@ -162,7 +162,7 @@ class Log(LogReader):
 
     # --- writing ---
 
-    def append(self, entries: Sequence[Append]) -> int:
+    def append_entries(self, entries: Sequence[Append]) -> int:
         """The new size, once the entries and the checkpoint that covers them are on disk; LogError: none of them is."""
         with self._errors():
             if self._must_cut:
@@ -191,7 +191,7 @@ class Log(LogReader):
         for item in entries:
             salt = self._random(SALT_SIZE)
             index = tree.size
-            number = heads.append(item.stream, index)
+            number = heads.count_entry(item.stream, index)
             data = place(item.data, item.stream, number)
             rows.append(EntryRow(index, item.stream, number, kind_and_time(item.data)[1], salt, data))
             tree.append(merkle.leaf_hash(commitment(salt, data)))
@@ -380,7 +380,7 @@ class Log(LogReader):
         self._signed.write(Signed(b"", starts))
         time_ms, quality = now()
         body = EpochBody(before, last.size, last.root, cause, note or None, tuple(shown.values()))
-        self.append([Append(KEYS, encode_unplaced(time_ms, quality, body))])
+        self.append_entries([Append(KEYS, encode_unplaced(time_ms, quality, body))])
 
 
 def _contradiction(origin: str, shown: Iterable[Checkpoint]) -> str:

@@ -116,7 +116,7 @@ class _Pass:
         (first, _), (last, newest) = oldest[0], oldest[count - 1]
         cause = AGE if by_age >= by_size else SIZE if newest.index < delivered else SIZE_UNDELIVERED
         body = RetentionBody(first, last + 1, cause, "" if holder is self.log else holder.origin)
-        self.log.append([Append(stream, encode_unplaced(self.now_ms, self.time_quality, body))])
+        self.log.append_entries([Append(stream, encode_unplaced(self.now_ms, self.time_quality, body))])
         erased = holder.erase(stream, first, last + 1)
         holder.set_cursor(_name(stream), last + 1)
         times = [time_ms for _, each in oldest[:count] if (time_ms := self._time_that_counts(each)) is not None]

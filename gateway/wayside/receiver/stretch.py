@@ -134,7 +134,7 @@ class LogStretch:
         before = len(self._numbering.problems)
         self._numbering.take(index, entry.stream, entry.number)
         if self.growth:
-            self.growth.append(entry.stream)
+            self.growth.count_entry(entry.stream)
         if entry.time_quality == pack.SYNCED:
             self.last_ms = max(self.last_ms, entry.logged_at_ms)
         if entry.stream == KEYS:
@@ -196,13 +196,13 @@ class Growth:
         self._streams: deque[str] = deque()  # of each entry from the base on
         self._names: dict[str, str] = {}
 
-    def append(self, stream: str) -> None:
+    def count_entry(self, stream: str) -> None:
         stream = self._names.setdefault(stream, stream)
-        self.heads.append(stream, self.size)
+        self.heads.count_entry(stream, self.size)
         self.size += 1
         self._streams.append(stream)
         if len(self._streams) > _LOOK_BACK:
-            self._base.append(self._streams.popleft(), self._base_size)
+            self._base.count_entry(self._streams.popleft(), self._base_size)
             self._base_size += 1
 
     def at(self, size: int) -> Commitment | None:
@@ -213,5 +213,5 @@ class Growth:
             return None
         heads = self._base.copy()
         for index, stream in zip(range(self._base_size, size), self._streams, strict=False):
-            heads.append(stream, index)
+            heads.count_entry(stream, index)
         return heads.commitment()

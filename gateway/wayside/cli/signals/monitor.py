@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         line = HeadLine(open_port(args.port, args.baud), key, matrix.place)
         journal = Journal(args.state, appender, SystemClock())
-        monitor = Monitor(matrix, line, args.state, journal, Watched(args.state, appender.append), say)
+        monitor = Monitor(matrix, line, args.state, journal, Watched(args.state, appender.append_bytes), say)
         say(f"monitoring {matrix.junction}, version {matrix.version}")
 
         def tick(now: float) -> str:

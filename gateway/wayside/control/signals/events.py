@@ -64,7 +64,7 @@ class Events:
             stamp = datetime.fromtimestamp(utc_ms / 1000, self._zone)
             text = f"{stamp:%Y-%m-%d %H:%M:%S}.{stamp.microsecond // 100_000}"
             lines = "".join(f"{text},{self._site.name},{code},{parameter}\n" for code, parameter in events)
-            self._appender.append(self._path(stamp.date()), (self._head(stamp.date()) + lines).encode())
+            self._appender.append_bytes(self._path(stamp.date()), (self._head(stamp.date()) + lines).encode())
 
     def _path(self, day: date) -> Path:
         return self._folder / f"{day}.csv"
