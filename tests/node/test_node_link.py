@@ -34,7 +34,7 @@ class Bench:
 
     def store(self, count, device="meter-1", start=0, size=60):
         for sequence in range(start, start + count):
-            self.journals[device].append(1, sequence, raw(device, sequence, size))
+            self.journals[device].append_pack(1, sequence, raw(device, sequence, size))
 
     def step(self, ms=5):
         """What one step says in the session; hello and the like are answered, unless the gateway is deaf."""

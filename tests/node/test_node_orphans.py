@@ -97,7 +97,7 @@ def state(*devices):
 def test_what_is_not_configured_any_more_is_sent_and_then_removed():
     path = state("meter-8", "meter-9")
     bench = Bench(path, ["meter-1", "meter-8", "meter-9"])
-    bench.live.append(1, 0, raw("meter-1", 0))
+    bench.live.append_pack(1, 0, raw("meter-1", 0))
     bench.run(20000)
     assert sorted(set(bench.packs)) == [("meter-1", 0)] + [(d, n) for d in ("meter-8", "meter-9") for n in range(5)]
     assert bench.given_up == [("meter-8", 4, 0), ("meter-9", 4, 0)]
@@ -187,7 +187,7 @@ def test_of_a_full_flash_orphans_give_way_first_and_their_heads_stay():
     for _ in range(12):
         before = [files().names(path + "/journal/" + name) for name in ("meter-8", "meter-9")]
         try:
-            bench.live.append(1, 0, raw("meter-1", 0))
+            bench.live.append_pack(1, 0, raw("meter-1", 0))
         except OSError:
             pass
         after = [files().names(path + "/journal/" + name) for name in ("meter-8", "meter-9")]
