@@ -15,7 +15,9 @@ from wayside.trust.registry import RegistryError
 
 
 def change_keys(site: SiteFile, path: Path, request: Request) -> int:
-    """How many entries the change took, 0 where the log says so already. RegistryError, SiteFileError, LogError, OSError.
+    """How many entries the change took, 0 where the log says so already.
+
+    RegistryError, SiteFileError, LogError, OSError.
 
     path: of the site file.
     """
