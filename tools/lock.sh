@@ -10,7 +10,7 @@ compile() {
 }
 compile requirements/run.txt --build-deps-for editable --extra demo pyproject.toml
 compile requirements/dev.txt --build-deps-for editable \
-    --extra demo --extra web --extra ble --extra import --extra technician --extra signals --extra dev pyproject.toml
+    --extra demo --extra web --extra ble --extra import --extra technician --extra signals --extra plan --extra dev pyproject.toml
 # What source distributions are built with (tools/setup.sh): pip would fetch the newest of each, by no hash, and run it.
 compile requirements/build.txt --constraint requirements/dev.txt requirements/build.in
 # What the Debian package brings along: as tested, so never another version than above.

@@ -8,7 +8,7 @@ from energy.sites import ABC, BATTERY, CAR, INVERTER, fuse, house
 from energy.world import World
 from hypothesis import given
 from hypothesis import strategies as st
-from signals.tables import rows
+from tables import rows
 from wayside.control.energy import core
 from wayside.control.energy.assets import Asset, Kind
 from wayside.control.energy.cycle import Grid, How, Now, Requests, Seen, Snapshot
