@@ -90,8 +90,8 @@ def _heads() -> Iterator[tuple[str, Callable[[], Case]]]:
 
     three = BundleClaim(STREAM, 0, 3)
     yield "the last one is an entry of another stream", lambda: partly(StreamHead(STREAM, 4, 4), three, 5)
-    keys = BundleClaim(KEYS)
-    yield "the last one of another stream is the last here", lambda: partly(StreamHead(STREAM, 4, 0), keys, 1)
+    all_keys = BundleClaim(KEYS)
+    yield "the last one of another stream is the last here", lambda: partly(StreamHead(STREAM, 4, 0), all_keys, 1)
     yield "more entries behind those here than there are indexes", lambda: partly(StreamHead(STREAM, 6, 5), three, 4)
     yield "more entries than the log has, in two streams", lambda: partly(StreamHead(STREAM, 7, 6), three, 4)
 
