@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -415,6 +416,67 @@ def test_what_becomes_of_the_fail_safe_value_at_the_end_is_always_told(tmp_path:
         words = site.told()
         assert words[0] == "battery power_limit: 0 W: the desk stops" and words[1].startswith("desk: 0 W: ")
         assert "reads as written" not in words[1]
+
+    run(main)
+
+
+def test_the_fail_safe_value_at_the_end_is_tried_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        async with site.running():
+            site.desk.ask("operator anna", "4000", 3600, 8)
+            await asyncio.sleep(2)
+            site.battery.refused = {3}
+            asyncio.get_running_loop().call_later(5, site.battery.refused.clear)
+        assert site.battery.limit == 0 and site.told()[-1] == "desk: 0 W: reads as written"
+
+    run(main)
+
+
+def test_what_could_not_be_written_at_the_end_is_the_last_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        for fault, has in (("dead", "nobody knows what it has: "), ("forgets", "it has 4000 W: ")):
+            site = Site(tmp_path)
+            async with site.running():
+                site.desk.ask("operator anna", "4000", 3600, 8)
+                await asyncio.sleep(2)
+                setattr(site.battery, fault, True)
+                before_s = Clock().monotonic()
+            assert 14 < Clock().monotonic() - before_s < 16
+            last = site.told()[-1]
+            assert last.startswith(f"desk: 0 W: given up after 15 s, {has}")
+            assert last.removeprefix("desk: ") in caplog.messages[-1]
+
+    run(main)
+
+
+@pytest.mark.parametrize("count", [3, 10])
+def test_dead_neighbours_keep_no_healthy_device_from_its_fail_safe_value(count: int, tmp_path: Path) -> None:
+    """They are asked first, each with a time-out of seconds; the healthy one is the last."""
+
+    async def main() -> None:
+        site = Site(tmp_path)
+        settings = site.bus.devices["battery"].settings
+        units = {f"dead {n}": n for n in range(2, count + 2)} | {"battery": 1}
+        neighbours = [replace(settings, name=name, unit=unit, timeout_ms=1500) for name, unit in units.items()]
+        site.bus = ModbusBus("bus", site.link, neighbours, Clock(), lambda *_: None)
+        site.carriers[:] = [BusCarrier(site.bus)]
+        answer = site.link.answer
+        site.link.answer = lambda body: answer(body) if body[0] == 1 else None
+        carried = [Carried(name, "power_limit", site.desk.what, lambda: site.carriers) for name in units]
+        desks = [Controlled(each, 0, Clock(), site._keep, 60.0) for each in carried]
+        async with _task(site.bus.run):
+            tasks = [asyncio.ensure_future(each.run()) for each in desks]
+            await asyncio.sleep(60)
+            desks[-1].ask("operator anna", "4000", 3600, 8)
+            await asyncio.sleep(30)
+            assert site.battery.limit == 400
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            assert site.battery.limit == 0
 
     run(main)
 

@@ -26,7 +26,8 @@ NAME = "desk"
 STREAM = journal_stream(NAME)
 """Where all requests, decisions and effects stand."""
 
-_LAST_WRITE_S = 15.0  # for the fail-safe value at the end
+_LAST_WRITES_S = 15.0  # for the fail-safe value at the end, for all actuators at the same time
+_LAST_AGAIN_S = 1.0
 _HOUR_S = 3600.0
 _REQUESTS_PER_HOUR = 1800
 _READS = "reads as written"
@@ -253,7 +254,7 @@ class Controlled:
             self.hold.want(None, self._clock.monotonic())
 
     async def _leave(self) -> None:
-        """The fail-safe value, once: nobody holds the actuator after this."""
+        """The fail-safe value, again and again within the time that there is: nobody holds the actuator after this."""
         value = self._or_released(self.fail_safe)
         if value is None:
             return
@@ -261,10 +262,17 @@ class Controlled:
         self._keep_decision("the desk stops")
         self._effect = ""  # what comes of it is told whatever was told before
         try:
-            async with asyncio.timeout(_LAST_WRITE_S):
+            async with asyncio.timeout(_LAST_WRITES_S):
                 await self._do(Act.WRITE)
+                while not self.hold.is_done:
+                    await asyncio.sleep(_LAST_AGAIN_S)
+                    await self._do(Act.WRITE)
         except TimeoutError:
-            self._tell(value, f"not known: no answer within {_LAST_WRITE_S:.0f} s")
+            shown, why = self.hold.shown, self.hold.problem or "no answer"
+            has = "nobody knows what it has" if shown is None else f"it has {self.what.shown(shown)}"
+            text = f"given up after {_LAST_WRITES_S:.0f} s, {has}: {why}"
+            self.hold.not_written(text, self._clock.monotonic())
+            self._tell(value, text)
 
     def _tell(self, value: int, how: str) -> None:
         """What came of it: an entry each time that it is something else than before."""

@@ -74,6 +74,11 @@ class Hold:
         return self.shown is not None and self.shown in (self.wanted, self._kept)
 
     @property
+    def is_done(self) -> bool:
+        """Whether nothing is known to keep it from what is wanted."""
+        return not self.problem and (self.wanted is None or self.is_held or self.is_blind)
+
+    @property
     def due_s(self) -> float | None:
         """When there is something to do, None while the device is left alone."""
         times = (self._write_s, self._look_at_s, self._renew_at_s if self._write_s is None else None)

@@ -102,6 +102,7 @@ class ModbusBus:
         self._wake: asyncio.Future[None] | None = None
         self._timeouts = 0
         self._answered = False  # whether anybody has answered on this connection
+        self._silent: set[int] = set()  # units that did not answer what they were asked last
         self._turns = 0
         self._controls = 0  # in a row
         self._done = 0  # jobs, also those that there were not
@@ -156,7 +157,7 @@ class ModbusBus:
         address: int,
         registers: bytes,
         function: int = modbus.WRITE_REGISTERS,
-        deadline_s: float = 2.0,
+        deadline_s: float = 5.0,
         timeout_s: float = 0.5,
         settle_s: float = _SETTLES_S,
         stays: bool = True,
@@ -291,7 +292,16 @@ class ModbusBus:
             heapq.heapify(self._ready)
             return oldest[3]
         self._controls = self._controls + 1 if is_control else 0
-        return heapq.heappop(self._ready)[3]
+        if not is_control:
+            return heapq.heappop(self._ready)[3]
+        # Of writes the first to a device that answers: one that does not takes a time-out from those behind it.
+        first = min(self._ready, key=lambda job: (job[0], self._is_to_silent(job[3]), job[1:3]))
+        self._ready.remove(first)
+        heapq.heapify(self._ready)
+        return first[3]
+
+    def _is_to_silent(self, job: PolledDevice | _Request) -> bool:
+        return isinstance(job, _Request) and job.bodies[0][0] in self._silent
 
     def _priority(self, device: PolledDevice) -> Priority:
         if device.unreachable:
@@ -363,8 +373,9 @@ class ModbusBus:
             for body in job.bodies:
                 if outcomes:
                     await asyncio.sleep(self._gaps_s.get(body[0], 0.0))
+                was_silent = body[0] in self._silent
                 outcomes.append(await self._outcome(body, job))
-                if isinstance(outcomes[-1], modbus.ModbusError) and outcomes[-1].kind == modbus.LINK:
+                if _is_in_vain(body, outcomes[-1], was_silent):
                     break
         except asyncio.CancelledError:
             if not job.answer.done():
@@ -397,6 +408,10 @@ class ModbusBus:
         try:
             data = await self.link.exchange(request, timeout_s, quiet_s, self._gaps_s.get(request[0], 0.0))
         except modbus.ModbusError as error:
+            if error.kind == modbus.TIMEOUT or error.code in modbus.IN_ITS_STEAD:
+                self._silent.add(request[0])
+            elif error.kind == modbus.EXCEPTION:
+                self._silent.discard(request[0])
             # A connection that is half open takes requests for ever and never answers.
             if error.kind != modbus.DOUBTFUL:  # nothing was sent, or something was heard
                 self._timeouts = self._timeouts + 1 if error.kind == modbus.TIMEOUT else 0
@@ -409,4 +424,13 @@ class ModbusBus:
         self._timeouts = 0
         self.last_error = ""
         self._answered = True
+        self._silent.discard(request[0])
         return data
+
+
+def _is_in_vain(body: bytes, outcome: Outcome, was_silent: bool) -> bool:
+    """Whether what is to be asked behind `body` gets no answer either."""
+    if not isinstance(outcome, modbus.ModbusError):
+        return False
+    is_write = body[1] > modbus.READ_INPUT
+    return outcome.kind == modbus.LINK or (is_write and was_silent and outcome.kind == modbus.TIMEOUT)
