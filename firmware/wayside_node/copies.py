@@ -6,7 +6,8 @@ store_in_turn() the other one is what was before, for half the writes to flash.
 
 Flash may refuse one file for ever, by an I/O error, and take all others. Then the other copy is kept alone, and written
 so that a cut leaves it whole. The one that is refused goes: if the good one is damaged later, all is lost and that is
-said; a number of long ago must not count again. Where there is no room nothing is stored: who calls makes some.
+said; a number of long ago must not count again. Where there is no room one copy is whole, the new or the one
+before: who calls makes some.
 """
 
 import struct
@@ -47,8 +48,9 @@ class Copies:
         older, newest = 1 - self._newest, self._newest
         if not self._replace(older, data):
             self._keep_alone(newest, data)
-        elif not self._replace(newest, data):
-            self._newest = older
+            return
+        self._newest = older  # the other is torn where there is no room for it: the next time it is written first
+        if not self._replace(newest, data):
             self._drop(newest)
 
     def store_in_turn(self, *record) -> None:

@@ -6,6 +6,7 @@ import os
 from fakes import Keys, files, flush, nothing, scratch
 from power import MODES, STRIDE, CutFiles, PowerCut
 from wayside_node.checked import checked
+from wayside_node.copies import Copies
 from wayside_node.counters import Counters, CountersLost
 from wayside_node.files import Files
 from wayside_node.keys import IdentityError, open_identity
@@ -357,3 +358,31 @@ def test_what_is_not_there_and_what_cannot_be_read_are_two_things():
         fails(OSError, files().read, wrong)
     fails(OSError, files().names, path + "/file")
     assert files().read_or_empty(path) == b"" and files().read_or_empty(path + "/none") is None
+
+
+class Filling(Files):
+    """Flash that takes so many more files, and of the next one five bytes."""
+
+    room = 2
+
+    def write(self, file, data):
+        if not self.room:
+            file.write(data[:5])
+            raise OSError(28)
+        self.room -= 1
+        super().write(file, data)
+
+
+def test_the_only_whole_copy_is_never_overwritten_on_a_full_flash():
+    path, flash = scratch("state") + "/c", Filling(flush, nothing)
+    copies = Copies(flash, path, "<Q")
+    copies.store(7)
+    for room, number, whole in ((1, 8, 8), (0, 9, 8), (0, 10, 8), (1, 11, 11), (0, 12, 11)):
+        flash.room = room
+        fails(OSError, lambda number=number: copies.store(number))
+        assert Copies(files(), path, "<Q").load() == (whole,)
+    flash.room = 2
+    copies.store(13)
+    for copy in (".0", ".1"):
+        files().replace(path + copy, b"")
+        assert copies.load() == ((13,) if copy == ".0" else None)
