@@ -25,6 +25,7 @@ power = {{ address = 1, unit = "W" }}
 own = {{ address = {own}, unit = "W", min = -9, max = 9 }}
 shared = {{ address = 5, unit = "W", min = 0, max = 500, stride = 0 }}
 wide = {{ address = {wide}, type = "s32", unit = "W", min = 0, max = 500, stride = 20 }}
+forced = {{ address = 9, unit = "W", min = 0, max = 9, mode = [{{ address = 10, on = 1, off = 0 }}] }}
 hold = {{ address = 8, unit = "s", min = 0, max = 3600, stride = 0 }}
 """
 SITE = """[site]
@@ -72,6 +73,18 @@ CASES = {
     "one timer of two actuators that want it to run for different times": (
         TWINS + actuator("a", "own", HOLD.format(90)) + actuator("b", "own", HOLD.format(60)),
         "actuator[2].timer.control: b hold writes what a hold writes, in actuator[1].timer.control",
+    ),
+    "one timer of two actuators, of which one ends by it only": (
+        TWINS
+        + actuator("a", "own", HOLD.format(90)).replace("fail_safe = 0", 'fail_safe = "device"')
+        + actuator("b", "own", HOLD.format(90)),
+        "actuator[2].timer.control: this timer serves actuator[1].timer.control too: it goes on while",
+    ),
+    "one timer of two actuators, of which one is given back": (
+        TWINS
+        + actuator("a", "own", HOLD.format(90))
+        + actuator("b", "forced", HOLD.format(90)).replace("fail_safe = 0", 'fail_safe = "device"'),
+        "",
     ),
     "a timer that is itself commanded": (
         TWINS + actuator("a", "own", HOLD.format(90)) + actuator("b", "hold"),

@@ -65,6 +65,7 @@ def _does_not_fit(setting: Setting, what: Controllable) -> Iterator[tuple[Key, s
 
 
 def _written_twice(wanted: _Wanted, devices: Mapping[str, Expected]) -> Iterator[tuple[Place, str]]:
+    lapsing = {place for place, setting in wanted if _ends_by_timer_only(setting, devices)}
     owners: dict[str, tuple[Place, Setting]] = {}  # by what is written
     for place, setting in wanted:
         for cell in sorted(_what(setting, devices).cells):
@@ -74,6 +75,15 @@ def _written_twice(wanted: _Wanted, devices: Mapping[str, Expected]) -> Iterator
                 text = f"{setting.device} {setting.control} writes what {where}: {cell}"
                 yield (*place, *setting.control_key), f"{text}; each would overwrite the other, so keep one of the two"
                 break
+            if setting.use is Use.TIMER and there != place and lapsing & {there, place}:
+                text = f"this timer serves {key_text((*there, *other.control_key))} too: {_NEVER_ENDS}"
+                yield (*place, *setting.control_key), text
+                break
+
+
+def _ends_by_timer_only(setting: Setting, devices: Mapping[str, Expected]) -> bool:
+    """Whether the desk writes nothing when nobody asks: the device's timer alone ends what was asked for."""
+    return setting.use is Use.HOLD and setting.number is None and not _what(setting, devices).releases
 
 
 def _are_one(setting: Setting, other: Setting, devices: Mapping[str, Expected]) -> bool:
@@ -89,4 +99,8 @@ def _what(setting: Setting, devices: Mapping[str, Expected]) -> Controllable:
     return ((told.controls if told else None) or {}).get(setting.control, _NOTHING)
 
 
+_NEVER_ENDS = (
+    'it goes on while one of the two is asked for, and the other, with fail_safe = "device", keeps the value of a '
+    "request that is over; write a value for its fail_safe"
+)
 _NOTHING = Controllable("", 0, 0, 0)
