@@ -65,7 +65,11 @@ def test_who_comes_to_the_desk(tmp_path: Path) -> None:
         ({"target": "batery power_limit"}, "did you mean"),
         ({"value": "1505"}, "multiple of 10"),
         ({"value": "lots"}, "no decimal number"),
-        ({"value": "NaN"}, "no number"),
+        ({"value": "NaN"}, "no decimal number"),
+        *(
+            ({"value": text}, "no decimal number")
+            for text in ("1_5_0", "١٥٠", "１５０", "150\n", " 150", "", "1e9999999")
+        ),
         ({"value": "1e999999"}, "no number"),
         ({"value": "1e-999999"}, "no number"),
         ({"value": "0.1e31"}, "no number|outside"),

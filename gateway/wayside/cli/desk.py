@@ -19,7 +19,7 @@ from wayside.site import config
 from wayside.site.state import state_folder
 from wayside.text.printable import printable
 
-_SPAN = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)(s|min|h|d)")
+_SPAN = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,3})?)(s|min|h|d)")
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 
 

@@ -1,14 +1,16 @@
 """What carries out: the nouns between who decides over a device and who speaks to it. Imports `reading` only."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
 from wayside.values.reading import format_value
 
 _MOST_DIGITS = 30
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,6})?")  # Decimal takes 1_5_0 and digits of all scripts
 
 RELEASED = -(1 << 80)
 """Instead of counts: what the control commands is not in force, the device decides."""
@@ -60,10 +62,10 @@ class Controllable(NamedTuple):
             if number not in self.names:
                 raise ValueError(f'"{number}" is nothing that it does; write one of {", ".join(self.names)}')
             return self.names.index(str(number))
-        try:
+        if isinstance(number, str):
+            if not _NUMBER.fullmatch(number):
+                raise ValueError(f'"{number}" is no decimal number; write one such as -1500 or 0.5')
             number = Decimal(number)
-        except InvalidOperation:
-            raise ValueError(f'"{number}" is no decimal number; write one such as -1500 or 0.5') from None
         if not number.is_finite() or abs(number.adjusted()) > _MOST_DIGITS:
             raise ValueError(f'"{number}" is no number that a register has')
         return self._counts(Fraction(number), str(number))
