@@ -329,3 +329,24 @@ def test_another_reason_for_the_same_is_an_entry_once_a_minute(monkeypatch: pyte
         assert 55 < len(site.decisions()) < 65
 
     scenario(test, kind="failing")
+
+
+def test_a_value_that_changes_each_second_is_followed_at_a_bounded_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    does = {"takes back": False}
+
+    def step(cycles: int) -> Mapping[str, Ask]:
+        return {"load": Ask(None if does["takes back"] else Decimal(cycles % 2), f"cycle {cycles}")}
+
+    monkeypatch.setattr(controllers, "load", lambda kind: Failing(step))
+
+    async def test(site: Site) -> None:
+        await asyncio.sleep(3600)  # of what may come at once nothing is left
+        site.entries.clear()
+        await asyncio.sleep(3600)
+        assert 700 < len(site.decisions()) < 740 and len(site.entries) < 4 * 740
+        assert not any("its time is over" in each for each in site.requests()), "what it asked for before goes on"
+        does["takes back"] = True
+        await asyncio.sleep(3)
+        assert site.desk.requests.standing() == [], "which never waits"
+
+    scenario(test, kind="failing")

@@ -373,6 +373,24 @@ def test_a_flood_of_requests_leaves_the_bus_its_polls(tmp_path: Path) -> None:
     run(main)
 
 
+def test_a_flood_costs_nobody_else_a_request(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        for second in range(3600):
+            with contextlib.suppress(RequestError):
+                site.desk.ask("operator mallory", "999999", 60, 16)
+            site.desk.renew("controller c", str(10 * (second % 2)), 10, 12)
+            await asyncio.sleep(1)
+        for _ in range(2000):
+            with contextlib.suppress(RequestError):
+                site.desk.ask("operator mallory", "999999", 60, 16)
+        assert "request" in site.desk.ask("operator olga", "100", 60, 8)
+        with pytest.raises(RequestError, match="too many requests of operator mallory for battery power_limit"):
+            site.desk.ask("operator mallory", "100", 60, 16)
+
+    run(main)
+
+
 def test_each_outage_and_each_return_is_an_entry(tmp_path: Path) -> None:
     async def main() -> None:
         async with Site(tmp_path).running() as site:

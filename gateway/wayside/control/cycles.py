@@ -20,6 +20,7 @@ from wayside.evidence.stream import journal_stream
 from wayside.parts.part import Commanded
 from wayside.runtime.clock import Clock
 from wayside.runtime.pulse import LOOP_S, Pulse
+from wayside.runtime.rate import Rate
 from wayside.values.image import Snapshot
 
 _logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ _CYCLES = 5  # so long a request holds,
 _LEAST_S = 10.0  # and so long at least: a busy machine pauses
 _REFUSED_S = 60.0  # what the desk refused is asked again after that
 _REASON_S = 60.0  # so often another reason for the same is an entry
+_CHANGES_PER_HOUR = 720  # each is an entry here and three of the desk
 
 
 class MadeOf(NamedTuple):
@@ -66,6 +68,7 @@ class Cycles:
         self._around = around
         self._clock = clock
         self._logged: tuple[Asks, float] | None = None  # what was asked for in the last entry, and when that was
+        self._changes = Rate(_CHANGES_PER_HOUR)
         self._not_before_s: dict[str, tuple[str, float]] = {}  # output -> a number that was refused, and until when
         self._holds_s = max(_LEAST_S, _CYCLES * made_of.every_s)
 
@@ -97,19 +100,27 @@ class Cycles:
         if not all(each.number is None or Decimal(each.number).is_finite() for each in step.asks.values()):
             raise ValueError(f"{step.kind}.py: its step asks for what is no number")
         self.last = step
-        self._log(step)
-        for output, ask in step.asks.items():
+        for output, ask in self._logged_asks(step).items():
             self._ask(output, ask)
 
-    def _log(self, step: Step) -> None:
+    def _logged_asks(self, step: Step) -> Asks:
+        """What it asks for, or, where that changes too often, what it asked for before. Either has an entry."""
         now_s = self._clock.monotonic()
-        if self._logged:
-            before, at_s = self._logged
-            if before == step.asks:
-                return
-            numbers = {name: ask.number for name, ask in step.asks.items()}
-            if numbers == {name: ask.number for name, ask in before.items()} and now_s < at_s + _REASON_S:
-                return
+        if self._logged is None:
+            self._log(step, now_s)
+            return step.asks
+        before, at_s = self._logged
+        if _numbers(before) == _numbers(step.asks):
+            if before != step.asks and now_s >= at_s + _REASON_S:
+                self._log(step, now_s)
+            return step.asks
+        # To take something back never waits: at most as often as something was asked for.
+        if not _takes_back(before, step.asks) and not self._changes.take(now_s):
+            return before
+        self._log(step, now_s)
+        return step.asks
+
+    def _log(self, step: Step, now_s: float) -> None:
         self._logged = (step.asks, now_s)
         body = as_body(self.made_of.name, self.made_of.asks, step)
         _logger.info("controller %s: %s (%s)", self.made_of.name, body.what, body.cause)
@@ -151,3 +162,11 @@ class Cycles:
         if text and self.refused.get(output) != text:
             _logger.warning("controller %s: %s: %s", self.made_of.name, self.made_of.asks[output], text)
         self.refused[output] = text
+
+
+def _numbers(asks: Asks) -> dict[str, Decimal | None]:
+    return {output: ask.number for output, ask in asks.items()}
+
+
+def _takes_back(before: Asks, asks: Asks) -> bool:
+    return any(ask.number is None and before[output].number is not None for output, ask in asks.items())

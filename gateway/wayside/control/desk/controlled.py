@@ -7,6 +7,7 @@ ends, too. What happens while the gateway is dead only the device's own timer de
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
@@ -82,7 +83,7 @@ class Controlled:
         self._clock = clock
         self._keep = keep
         self._wake = asyncio.Event()
-        self._rate = Rate(_REQUESTS_PER_HOUR)
+        self._rates: defaultdict[str, Rate] = defaultdict(lambda: Rate(_REQUESTS_PER_HOUR))  # by who asks
         self._effect = ""
         self._turns = 0
         self._is_ours = False  # a value that somebody asked for may be in force
@@ -102,15 +103,14 @@ class Controlled:
 
         Either is an entry, but for those of a flood.
         """
-        return self._take(who, number, seconds, priority, "")
-
-    def _take(self, who: str, number: str, seconds: float, priority: int, how: str) -> str:
         now = self._clock.monotonic()
-        if not self._rate.take(now):
-            raise RequestError(
-                f"too many requests for {self.name}; one in {_HOUR_S / self._rate.per_hour:g} s is taken"
-            )
+        if not self._rates[who].take(now):
+            one_in_s = _HOUR_S / _REQUESTS_PER_HOUR
+            raise RequestError(f"too many requests of {who} for {self.name}; one in {one_in_s:g} s is taken")
         self._lapse(now)
+        return self._take(who, number, seconds, priority, now)
+
+    def _take(self, who: str, number: str, seconds: float, priority: int, now: float, how: str = "") -> str:
         what = f"{number} {self.what.unit}".strip() + f" for {seconds:g} s{how}, priority {priority}"
         try:
             value = self.what.counts(number)
@@ -126,14 +126,17 @@ class Controlled:
         return told if first == request else f"{told}; it waits: {first.who} has priority {first.priority}"
 
     def renew(self, who: str, number: str, seconds: float, priority: int) -> None:
-        """As `ask`, by a program that asks again and again: what it asked for already goes on, and is no entry."""
+        """As `ask`, by a program that asks again and again: what it asked for already goes on, and is no entry.
+
+        How often it may ask for something else is its own to bound.
+        """
         now = self._clock.monotonic()
         self._lapse(now)
         with suppress(ValueError):  # told when it is taken
             if self.requests.renew(who, self.what.counts(number), seconds, priority, now):
                 self._wake.set()
                 return
-        self._take(who, number, seconds, priority, " and as long as it is renewed")
+        self._take(who, number, seconds, priority, now, " and as long as it is renewed")
 
     def withdraw(self, who: str) -> str:
         """Take back what `who` asked for; RequestError: nothing stood."""
