@@ -80,7 +80,7 @@ class Battery:
 class Site:
     """One battery on a bus, and its power limit under the desk. `entries`: what the log was given."""
 
-    def __init__(self, folder: Path, timer: Timer | None = None, fail_safe: int | None = 0):
+    def __init__(self, folder: Path, timer: Timer | None = None, fail_safe: int | None = 0, look_s: float = 60.0):
         path = folder / "battery.toml"
         path.write_text(PROFILE)
         profile = profiles.load_file(path)
@@ -92,7 +92,7 @@ class Site:
         self.entries: list[Body] = []
         what = Controllable("W", 1, -500, 500)
         actuator = Carried("battery", "power_limit", what, lambda: self.carriers, timer)
-        self.desk = Controlled(actuator, fail_safe, Clock(), self._keep, 60.0, timer and timer.value / 3)
+        self.desk = Controlled(actuator, fail_safe, Clock(), self._keep, look_s, timer and timer.value / 3)
 
     def _is_deaf(self, body: bytes) -> bool:
         return self.battery.dead or (self.battery.dead_controls and body[3] in (3, 4))
@@ -387,6 +387,33 @@ def test_a_flood_costs_nobody_else_a_request(tmp_path: Path) -> None:
         assert "request" in site.desk.ask("operator olga", "100", 60, 8)
         with pytest.raises(RequestError, match="too many requests of operator mallory for battery power_limit"):
             site.desk.ask("operator mallory", "100", 60, 16)
+
+    run(main)
+
+
+def test_what_is_read_now_so_and_now_so_is_no_entry_for_each_look(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Site(tmp_path, look_s=1.0).running() as site:
+            site.desk.ask("operator anna", "4000", 86_400, 8)
+            await asyncio.sleep(2)
+            site.told()
+            for second in range(900):
+                site.battery.registers[6:8] = (400 - second % 2).to_bytes(2, "big")
+                await asyncio.sleep(1)
+            told = site.told()
+            assert 60 < len(told) <= 60 + 15 + 1
+            assert "times something else before" in told[-1]
+            site.battery.registers[6:8] = (400).to_bytes(2, "big")
+            await asyncio.sleep(200)
+            assert site.told()[-1].startswith("desk: 4000 W: reads as written"), "what it comes to is told"
+            site.desk.ask("operator anna", "3000", 86_400, 8)
+            await asyncio.sleep(3)
+            assert site.told()[-1] == "desk: 3000 W: reads as written"
+            for second in range(200):
+                site.battery.registers[6:8] = (400 - second % 2).to_bytes(2, "big")
+                await asyncio.sleep(1)
+            site.battery.dead = True
+        assert "given up" in site.told()[-1], "the last word always is"
 
     run(main)
 

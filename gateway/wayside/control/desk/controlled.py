@@ -31,6 +31,7 @@ _LAST_WRITES_S = 15.0  # for the fail-safe value at the end, for all actuators a
 _LAST_AGAIN_S = 1.0
 _HOUR_S = 3600.0
 _REQUESTS_PER_HOUR = 1800
+_EFFECTS_PER_HOUR = 60  # for a value that was told of before
 _READS = "reads as written"
 
 
@@ -84,7 +85,9 @@ class Controlled:
         self._keep = keep
         self._wake = asyncio.Event()
         self._rates: defaultdict[str, Rate] = defaultdict(lambda: Rate(_REQUESTS_PER_HOUR))  # by who asks
-        self._effect = ""
+        self._effect: tuple[int, str] | None = None  # that was told last, and of which value
+        self._effects = Rate(_EFFECTS_PER_HOUR)
+        self._untold = 0
         self._turns = 0
         self._is_ours = False  # a value that somebody asked for may be in force
 
@@ -263,7 +266,7 @@ class Controlled:
             return
         self.hold.want(value, self._clock.monotonic())
         self._keep_decision("the desk stops")
-        self._effect = ""  # what comes of it is told whatever was told before
+        self._effect, self._effects = None, Rate(_EFFECTS_PER_HOUR)  # it is told, whatever was told before
         try:
             async with asyncio.timeout(_LAST_WRITES_S):
                 await self._do(Act.WRITE)
@@ -278,12 +281,22 @@ class Controlled:
             self._tell(value, text)
 
     def _tell(self, value: int, how: str) -> None:
-        """What came of it: an entry each time that it is something else than before."""
-        text = f"{self.what.shown(value)}: {how}"
-        if self._effect != text:
-            self._effect = text
-            _logger.log(logging.WARNING if self.hold.problem else logging.INFO, "%s %s", self.name, text)
-            self._log(NAME, self.what.shown(value), how)
+        """What came of it: an entry each time that it is something else than before, and none for each of many."""
+        is_as_told = self._effect == (value, how)
+        if is_as_told and not self._untold:
+            return
+        is_new = self._effect is None or self._effect[0] != value
+        if not is_new and not self._effects.take(self._clock.monotonic()):
+            self._untold += not is_as_told  # a later look tells of it
+            return
+        self._effect = (value, how)
+        shown = self.what.shown(value)
+        text = (
+            f"{how}; {self._untold} times something else before, too often for an entry each" if self._untold else how
+        )
+        self._untold = 0
+        _logger.log(logging.WARNING if self.hold.problem else logging.INFO, "%s %s: %s", self.name, shown, text)
+        self._log(NAME, shown, text)
 
     def _log(self, who: str, what: str, outcome: str) -> None:
         self._keep(STREAM, CommandBody(self.name, who, what, outcome))
