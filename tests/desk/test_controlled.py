@@ -497,8 +497,11 @@ def test_what_could_not_be_written_at_the_end_is_the_last_word(
     run(main)
 
 
+@pytest.mark.parametrize("died_s", [60, 5])
 @pytest.mark.parametrize("count", [3, 10])
-def test_dead_neighbours_keep_no_healthy_device_from_its_fail_safe_value(count: int, tmp_path: Path) -> None:
+def test_dead_neighbours_keep_no_healthy_device_from_its_fail_safe_value(
+    count: int, died_s: int, tmp_path: Path
+) -> None:
     """They are asked first, each with a time-out of seconds; the healthy one is the last."""
 
     async def main() -> None:
@@ -508,16 +511,18 @@ def test_dead_neighbours_keep_no_healthy_device_from_its_fail_safe_value(count: 
         neighbours = [replace(settings, name=name, unit=unit, timeout_ms=1500) for name, unit in units.items()]
         site.bus = ModbusBus("bus", site.link, neighbours, Clock(), lambda *_: None)
         site.carriers[:] = [BusCarrier(site.bus)]
-        answer = site.link.answer
-        site.link.answer = lambda body: answer(body) if body[0] == 1 else None
+        there = {unit: site.battery if unit == 1 else Battery() for unit in units.values()}
+        site.link.answer = answer_for(there)
         carried = [Carried(name, "power_limit", site.desk.what, lambda: site.carriers) for name in units]
         desks = [Controlled(each, 0, Clock(), site._keep, 60.0) for each in carried]
         async with _task(site.bus.run):
             tasks = [asyncio.ensure_future(each.run()) for each in desks]
-            await asyncio.sleep(60)
+            await asyncio.sleep(20)
             desks[-1].ask("operator anna", "4000", 3600, 8)
-            await asyncio.sleep(30)
+            await asyncio.sleep(20)
             assert site.battery.limit == 400
+            site.link.answer = lambda body: answer_for(there)(body) if body[0] == 1 else None
+            await asyncio.sleep(died_s)
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)

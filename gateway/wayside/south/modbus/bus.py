@@ -103,6 +103,7 @@ class ModbusBus:
         self._timeouts = 0
         self._answered = False  # whether anybody has answered on this connection
         self._silent: set[int] = set()  # units that did not answer what they were asked last
+        self._heard_s: dict[int, float] = {}  # by unit, when it answered last
         self._turns = 0
         self._controls = 0  # in a row
         self._done = 0  # jobs, also those that there were not
@@ -295,13 +296,17 @@ class ModbusBus:
         if not is_control:
             return heapq.heappop(self._ready)[3]
         # Of writes the first to a device that answers: one that does not takes a time-out from those behind it.
-        first = min(self._ready, key=lambda job: (job[0], self._is_to_silent(job[3]), job[1:3]))
+        first = min(self._ready, key=lambda job: (job[0], *self._doubt(job[3]), job[1:3]))
         self._ready.remove(first)
         heapq.heapify(self._ready)
         return first[3]
 
-    def _is_to_silent(self, job: PolledDevice | _Request) -> bool:
-        return isinstance(job, _Request) and job.bodies[0][0] in self._silent
+    def _doubt(self, job: PolledDevice | _Request) -> tuple[bool, float]:
+        """Whether its unit was silent last; and, while any is, when it was heard: others may be dead by now."""
+        if not self._silent or not isinstance(job, _Request):
+            return False, 0.0
+        unit = job.bodies[0][0]
+        return unit in self._silent, -self._heard_s.get(unit, 0.0)
 
     def _priority(self, device: PolledDevice) -> Priority:
         if device.unreachable:
@@ -411,7 +416,7 @@ class ModbusBus:
             if error.kind == modbus.TIMEOUT or error.code in modbus.IN_ITS_STEAD:
                 self._silent.add(request[0])
             elif error.kind == modbus.EXCEPTION:
-                self._silent.discard(request[0])
+                self._heard(request[0])
             # A connection that is half open takes requests for ever and never answers.
             if error.kind != modbus.DOUBTFUL:  # nothing was sent, or something was heard
                 self._timeouts = self._timeouts + 1 if error.kind == modbus.TIMEOUT else 0
@@ -424,8 +429,12 @@ class ModbusBus:
         self._timeouts = 0
         self.last_error = ""
         self._answered = True
-        self._silent.discard(request[0])
+        self._heard(request[0])
         return data
+
+    def _heard(self, unit: int) -> None:
+        self._silent.discard(unit)
+        self._heard_s[unit] = self._clock.monotonic()
 
 
 def _is_in_vain(body: bytes, outcome: Outcome, was_silent: bool) -> bool:
