@@ -427,6 +427,18 @@ def test_a_time_that_no_calendar_shows_is_no_traceback(
     assert f"{2**62} ms" in shown if clock == SYNCED else "a time not known" in shown
 
 
+@pytest.mark.parametrize("quality", [SYNCED, UNSYNCED])
+def test_a_replacement_may_lie_between_packs_without_a_time_whatever_its_own_time_is_worth(quality: int):
+    log = SiteLog()
+    log.add_key()
+    meter = Meter(log)
+    meter.put(100)
+    log.add_raw(STREAM, encode_unplaced(log.now(), quality, DeviceBody("replaced", "", None)))
+    meter.put(110, clock=UNSYNCED, time_ms=1000)
+    meter.put(9000, clock=UNSYNCED, time_ms=2000)
+    assert set(rises(account(log))) == {"0"}
+
+
 def test_a_log_key_that_contradicts_itself_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     log = log_of([100, 200])
     log.add_raw(STREAM, encode_unplaced(log.now(), 2, DeviceBody("replaced", "", None)), number=7)

@@ -7,7 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 SHARED = {
-    "Kind": "what a file of north/sinks has",
+    "Kind": "what a file of north/sinks, and of control/controllers, has",
+    "Options": "the base of what a file of south/adapters, and of control/controllers, has",
     "Settings": "what a file of south/adapters has, and the base of the tables of parts",
     "Driver": "of a sensor: what a file of wayside_node/sensors has",
     "Ccm": "for two interpreters",

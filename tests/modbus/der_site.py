@@ -11,7 +11,7 @@ from wayside import profiles
 from wayside.lab.plant import answer_for
 from wayside.lab.plant.energy import BATTERY, PV, EnergySite
 from wayside.lab.plant.sunspec import SunSpecDevice
-from wayside.south.modbus import Bus, DeviceSettings
+from wayside.south.modbus import DeviceSettings, ModbusBus
 from wayside.south.modbus.carrier import BusCarrier
 from wayside_wire import modbus
 
@@ -46,7 +46,7 @@ def listening(heard: Mapping[int, Heard], answer: Any) -> Any:
 class OnBus:
     """The site's devices "pv" and "battery" on a bus that runs."""
 
-    def __init__(self, site: EnergySite, bus: Bus, heard: Mapping[int, Heard]):
+    def __init__(self, site: EnergySite, bus: ModbusBus, heard: Mapping[int, Heard]):
         self.site, self.bus, self.carrier = site, bus, BusCarrier(bus)
         self.pv, self.battery = site.pv, site.battery
         self.heard, self.pv_heard = heard[BATTERY], heard[PV]
@@ -58,8 +58,8 @@ async def energy_site(**more: Any) -> AsyncIterator[OnBus]:
     heard = {PV: Heard(site.pv), BATTERY: Heard(site.battery)}
     link = MemoryLink(listening(heard, site.answer), character_us=100)
     sunspec = profiles.load("sunspec")
-    bus = Bus("bus", link, [DeviceSettings("pv", PV, sunspec), DeviceSettings("battery", BATTERY, sunspec)], Clock(),
-              lambda *_: None)  # fmt: skip
+    devices = [DeviceSettings("pv", PV, sunspec), DeviceSettings("battery", BATTERY, sunspec)]
+    bus = ModbusBus("bus", link, devices, Clock(), lambda *_: None)
     async with running(bus.run()):
         while bus.undiscovered:
             await asyncio.sleep(0.1)
@@ -71,7 +71,7 @@ async def one_device(device: Any, laid: SunSpecDevice) -> AsyncIterator[tuple[Bu
     """A device "der" alone on a bus. laid: its registers."""
     heard = Heard(laid)
     link = MemoryLink(listening({1: heard}, answer_for({1: device})), character_us=100)
-    bus = Bus("bus", link, [DeviceSettings("der", 1, profiles.load("sunspec"))], Clock(), lambda *_: None)
+    bus = ModbusBus("bus", link, [DeviceSettings("der", 1, profiles.load("sunspec"))], Clock(), lambda *_: None)
     async with running(bus.run()):
         while bus.undiscovered:
             await asyncio.sleep(0.1)

@@ -11,7 +11,7 @@ from waiting import running
 from wayside import profiles
 from wayside.lab.plant import answer_for
 from wayside.profiles import Library
-from wayside.south.modbus import Bus, DeviceSettings
+from wayside.south.modbus import DeviceSettings, ModbusBus
 from wayside.south.modbus.carrier import BusCarrier
 from wayside.values.carrier import RELEASED, CarrierError
 from wayside_wire import modbus
@@ -71,7 +71,7 @@ async def battery(folder: Path) -> AsyncIterator[tuple[BusCarrier, Registers]]:
     (folder / "battery.toml").write_text(PROFILE)
     profile, registers = profiles.load_file(folder / "battery.toml"), Registers()
     link = MemoryLink(answer_for({1: registers}), character_us=100)
-    bus = Bus("bus", link, [DeviceSettings("battery", 1, profile)], Clock(), lambda *_: None)
+    bus = ModbusBus("bus", link, [DeviceSettings("battery", 1, profile)], Clock(), lambda *_: None)
     async with running(bus.run()):
         yield BusCarrier(bus), registers
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from wayside.cli.command_line import Parser, Version
+from wayside.cli.command_line import Parser, VersionAction
 from wayside.text.printable import terminals
 from wayside.text.reason import reason
 
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parser(commands: Collection[str] = COMMANDS.keys()) -> argparse.ArgumentParser:
     """The command line, whole for these commands; of the others only the summary, for their modules stay unloaded."""
     made = Parser(prog="wayside", description="The kerb-side edge: evidence from the register on.")
-    made.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
+    made.add_argument("--version", action=VersionAction, nargs=0, help="show the version and exit")
     subparsers = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         if name in commands:

@@ -40,7 +40,7 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(None, unknown(str(kind).lower(), str(value), map(str, action.choices)))
 
 
-class Version(argparse.Action):
+class VersionAction(argparse.Action):
     """Says which version this is and ends; looked up then only, for it takes a third of the start of a command."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:

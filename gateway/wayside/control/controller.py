@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from wayside.control import controllers
 from wayside.control.controllers import Options
-from wayside.parts.part import DEVICE, Claim, Mention, Setting, Settings, Use
+from wayside.parts.part import DEVICE, Claim, ControlUse, Mention, Setting, Settings
 from wayside.settings import toml_file
 from wayside.settings.config_values import Name, checked_name
 from wayside.settings.table import ChannelName, WrittenAsText
@@ -35,7 +35,7 @@ def _of(text: str) -> Of:
 _Of = Annotated[Of, WrittenAsText(_of)]
 
 
-class Controller(Settings):
+class ControllerTable(Settings):
     """What a file of wayside.control.controllers does every `every_s` seconds. options: as its kind wants them.
 
     reads: by the name of its input, which channel that is; asks: by the name of its output, which actuator. priority:
@@ -54,7 +54,7 @@ class Controller(Settings):
     _parsed: Options = PrivateAttr()
 
     @model_validator(mode="after")
-    def _options_fit(self) -> "Controller":
+    def _options_fit(self) -> "ControllerTable":
         self._parsed = toml_file.checked("options", controllers.load(self.kind).Settings, self.options)
         for key, given, wanted in (
             ("reads", self.reads, self._parsed.reads()),
@@ -92,6 +92,6 @@ class Controller(Settings):
             known: list[tuple[str, Decimal]] = [*self._parsed.asks()[name]]
             for option, number in known:
                 key = ("options", option)
-                yield Setting(asked.device, ("asks", name), asked.name, ("asks", name), number, key, Use.ASK)
+                yield Setting(asked.device, ("asks", name), asked.name, ("asks", name), number, key, ControlUse.ASK)
             if not known:
-                yield Setting(asked.device, ("asks", name), asked.name, ("asks", name), None, (), Use.ASK)
+                yield Setting(asked.device, ("asks", name), asked.name, ("asks", name), None, (), ControlUse.ASK)

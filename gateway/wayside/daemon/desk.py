@@ -17,7 +17,7 @@ OPERATOR = 8
 """The priority of an operator by hand (ANSI/ASHRAE 135, command prioritization)."""
 
 
-class Ask(Table):
+class DeskAsk(Table):
     """Somebody asks that `target` has `value`, a number of its unit or a name, for `seconds`."""
 
     do: Literal["ask"]
@@ -54,7 +54,7 @@ class Desk:
         ValueError says what may be asked.
         """
         if request.get("do") == ASK:
-            asked = _read(Ask, request)
+            asked = _read(DeskAsk, request)
             told = self._find(asked.target).ask(who, asked.value, float(asked.seconds), asked.priority)
             return {"ok": True, "text": told}
         if request.get("do") != WITHDRAW:

@@ -378,7 +378,9 @@ class _Walk:
                 known_before = self._generations[kid].known_before
                 since = min(known_before.get(each.index, _NO_TIME) for each in (last, found))
                 maybe = ", which may lie between: a time is not known"
-                yield from self._events.between(since, self._window(mark)[1], _EVENTS, kid, maybe)
+                until = self._window(mark)[1]
+                yield from self._events.between(since, until, _EVENTS, kid, maybe)
+                yield from self._untimed.between(since, until, _EVENTS, more=maybe)
                 yield from self._begun.between(-1, mark - 1, _PACKS, kid)
             return
         first_ms, last_ms = sorted((last.time_ms, found.time_ms))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from wayside.control.controller import Controller
+from wayside.control.controller import ControllerTable
 from wayside.control.cycles import Cycles, MadeOf, Surroundings
 from wayside.control.cycles_about import CyclesAbout
 from wayside.control.inputs import Read
@@ -11,9 +11,9 @@ from wayside.parts.part import Part
 from wayside.site.config import SiteFile
 
 
-def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[Controller, Mapping[str, Read]]]]:
+def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[ControllerTable, Mapping[str, Read]]]]:
     """Each depends on how often the devices that it reads report."""
-    controllers = site.of(Controller)
+    controllers = site.of(ControllerTable)
     expected = site.expected() if controllers else {}
     for settings in controllers:
         reads = {
@@ -23,7 +23,7 @@ def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[Controller, Mapping[str,
         yield settings.title(), (settings, reads)
 
 
-def make(settings: Controller, reads: Mapping[str, Read], core: Core) -> Part:
+def make(settings: ControllerTable, reads: Mapping[str, Read], core: Core) -> Part:
     asks = {name: str(each) for name, each in settings.asks.items()}
     made_of = MadeOf(settings.name, settings.kind, settings.parsed, reads, asks, settings.priority, settings.every_s)
     cycles = Cycles(made_of, Surroundings(lambda: core.image.snapshot, core.commanded, core.intake.keep), core.clock)

@@ -146,7 +146,7 @@ class Mention(NamedTuple):
     or_journal: bool = False
 
 
-class Use(Enum):
+class ControlUse(Enum):
     """What a table wants of a control: to HOLD it alone, for all who ask; to begin a TIMER with it; to ASK at the desk
     of who holds it."""
 
@@ -168,7 +168,7 @@ class Setting(NamedTuple):
     control_key: Key
     number: Decimal | None
     number_key: Key
-    use: Use = Use.HOLD
+    use: ControlUse = ControlUse.HOLD
     has_own_timer: bool | None = None
 
 

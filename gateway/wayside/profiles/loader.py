@@ -32,7 +32,7 @@ class ProfileError(Exception):
         self.problems = problems
 
 
-class Mode(NamedTuple):
+class ControlMode(NamedTuple):
     """A register that puts a control in force: what is written to it behind the value, and to give the device back.
 
     unlocks: it is written before the value; is_read: whether the device lets it be read.
@@ -59,7 +59,7 @@ class ControlLimits(NamedTuple):
     unit: str
     exponent: int
     sign: int
-    modes: tuple[Mode, ...]
+    modes: tuple[ControlMode, ...]
     is_read: bool
     lapses: bool
 
@@ -299,7 +299,7 @@ def _compile(file: ProfileFile, source: TomlSource) -> Profile:
 
 
 def _limits(name: str, control: ControlTable, defaults: DefaultsTable) -> ControlLimits:
-    modes = [Mode(compile_mode(one, defaults), one.on, one.off, one.unlocks, one.read) for one in control.mode]
+    modes = [ControlMode(compile_mode(one, defaults), one.on, one.off, one.unlocks, one.read) for one in control.mode]
     return ControlLimits(
         compile_control(name, control, defaults),
         control.min,

@@ -180,7 +180,7 @@ class Written(Table):
     byte_order: Order | None = None
 
 
-class Mode(Written):
+class ModeTable(Written):
     """A register that puts a control in force: `on` is written behind the value, `off` gives the device back.
 
     unlocks: written before the value, which cannot be written otherwise, and alone puts nothing in force.
@@ -206,7 +206,7 @@ class ControlTable(Written):
     sign: Literal["plain", "negated"] = "plain"
     read: bool = True
     lapses: bool = False
-    mode: list[Mode] = Field([], max_length=4)
+    mode: list[ModeTable] = Field([], max_length=4)
     stride: int | None = Field(None, ge=0, le=65_535)
     min: int
     max: int

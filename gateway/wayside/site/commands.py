@@ -6,7 +6,7 @@ else than it wrote: so each register is held for one actuator, and a timer's for
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from wayside.parts.part import Key, Setting, Use
+from wayside.parts.part import ControlUse, Key, Setting
 from wayside.settings.toml_file import Place, key_text
 from wayside.text.unknown import unknown
 from wayside.values.carrier import Controllable
@@ -18,15 +18,15 @@ _Wanted = Sequence[tuple[Place, Setting]]
 
 def problems(wanted: _Wanted, devices: Mapping[str, Expected]) -> Iterator[tuple[Place, str]]:
     """What cannot be written: the key, and what to write instead."""
-    held = [f"{each.device} {each.control}" for _, each in wanted if each.use is Use.HOLD]
+    held = [f"{each.device} {each.control}" for _, each in wanted if each.use is ControlUse.HOLD]
     found = (((*place, *key), text) for place, each in wanted for key, text in _cannot_be_set(each, held, devices))
     yield from dict.fromkeys(found)  # of several numbers for one control that is not there
-    yield from _written_twice([each for each in wanted if each[1].use is not Use.ASK], devices)
+    yield from _written_twice([each for each in wanted if each[1].use is not ControlUse.ASK], devices)
 
 
 def _cannot_be_set(setting: Setting, held: Sequence[str], devices: Mapping[str, Expected]) -> Iterator[tuple[Key, str]]:
     told, name = devices.get(setting.device), f"{setting.device} {setting.control}"
-    if setting.use is Use.ASK and name not in held:
+    if setting.use is ControlUse.ASK and name not in held:
         if not held:
             yield setting.control_key, f"this site has no [[actuator]]; add one for {name}"
         else:
@@ -44,7 +44,7 @@ def _cannot_be_set(setting: Setting, held: Sequence[str], devices: Mapping[str, 
 
 
 def _does_not_fit(setting: Setting, what: Controllable) -> Iterator[tuple[Key, str]]:
-    if setting.use is Use.HOLD:
+    if setting.use is ControlUse.HOLD:
         if setting.number is None and setting.has_own_timer is None and not what.releases:
             yield (
                 setting.number_key,
@@ -59,7 +59,8 @@ def _does_not_fit(setting: Setting, what: Controllable) -> Iterator[tuple[Key, s
             yield ("timer", "control"), text
     if setting.number is not None:
         try:
-            what.counts_of_seconds(int(setting.number)) if setting.use is Use.TIMER else what.counts(setting.number)
+            is_time = setting.use is ControlUse.TIMER
+            what.counts_of_seconds(int(setting.number)) if is_time else what.counts(setting.number)
         except ValueError as error:
             yield setting.number_key, str(error)
 
@@ -75,7 +76,7 @@ def _written_twice(wanted: _Wanted, devices: Mapping[str, Expected]) -> Iterator
                 text = f"{setting.device} {setting.control} writes what {where}: {cell}"
                 yield (*place, *setting.control_key), f"{text}; each would overwrite the other, so keep one of the two"
                 break
-            if setting.use is Use.TIMER and there != place and lapsing & {there, place}:
+            if setting.use is ControlUse.TIMER and there != place and lapsing & {there, place}:
                 text = f"this timer serves {key_text((*there, *other.control_key))} too: {_NEVER_ENDS}"
                 yield (*place, *setting.control_key), text
                 break
@@ -83,14 +84,14 @@ def _written_twice(wanted: _Wanted, devices: Mapping[str, Expected]) -> Iterator
 
 def _ends_by_timer_only(setting: Setting, devices: Mapping[str, Expected]) -> bool:
     """Whether the desk writes nothing when nobody asks: the device's timer alone ends what was asked for."""
-    return setting.use is Use.HOLD and setting.number is None and not _what(setting, devices).releases
+    return setting.use is ControlUse.HOLD and setting.number is None and not _what(setting, devices).releases
 
 
 def _are_one(setting: Setting, other: Setting, devices: Mapping[str, Expected]) -> bool:
     """Whether both begin one timer in the same way; or are one control, whose table is there twice (told as such)."""
     if (setting.device, setting.control, setting.use) == (other.device, other.control, other.use):
-        return setting.use is Use.HOLD or setting.number == other.number
-    is_timer = setting.use is other.use is Use.TIMER
+        return setting.use is ControlUse.HOLD or setting.number == other.number
+    is_timer = setting.use is other.use is ControlUse.TIMER
     return is_timer and _what(setting, devices) == _what(other, devices) and setting.number == other.number
 
 

@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 from pydantic import Field, field_validator
 
-from wayside.control.controller import Controller
+from wayside.control.controller import ControllerTable
 from wayside.control.desk.table import Actuator
 from wayside.control.table import JournalFolder
 from wayside.intake.table import RetentionTable
@@ -110,7 +110,7 @@ class SiteFile(Table):
     witness: list[WitnessTable] = []
     retention: list[RetentionTable] = []
     actuator: list[Actuator] = []
-    controller: list[Controller] = []
+    controller: list[ControllerTable] = []
 
     def placed(self) -> Iterator[tuple[Place, Settings]]:
         """Each table that asks for a part, and where it stands, in the order of the kinds."""

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, PlainValidator
 
 from wayside.control.desk.controlled import NAME
-from wayside.parts.part import DEVICE, Claim, Setting, Settings, Use
+from wayside.parts.part import DEVICE, Claim, ControlUse, Setting, Settings
 from wayside.settings.config_values import Name
 from wayside.settings.table import ChannelName, Table
 
@@ -68,4 +68,4 @@ class Actuator(Settings):
         if self.timer and self.timer.control:
             key, seconds = ("timer", "control"), Decimal(self.timer.seconds)
             until = ("timer", "seconds")
-            yield Setting(self.device, ("device",), self.timer.control, key, seconds, until, Use.TIMER)
+            yield Setting(self.device, ("device",), self.timer.control, key, seconds, until, ControlUse.TIMER)

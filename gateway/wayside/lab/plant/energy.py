@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from .der import Battery, Der, Inverter
 from .load import House, Phase, Sun
-from .sdm630 import Meter, Phases
+from .sdm630 import Phases, SimulatedMeter
 from .serve import Slave, answer_for, serve_tcp
 
 METER, PV, BATTERY = 1, 2, 3
@@ -69,7 +69,7 @@ class EnergySite:
         self._could_mw = self._sun.milliwatts(start_s)
         self._second = [0, 0, 0]
         self.grid_mw = self._flows()
-        self.meter = Meter(seed, self._phases(self.grid_mw))
+        self.meter = SimulatedMeter(seed, self._phases(self.grid_mw))
         units: dict[int, Slave] = {METER: self.meter, PV: self.pv, BATTERY: self.battery}
         self._answer = answer_for(units)
 

@@ -24,7 +24,7 @@ _EXPORT_MWS = 987_654 * (_MWS_PER_KWH // 1000)
 Phases = tuple[Phase, Phase, Phase]
 
 
-class Meter:
+class SimulatedMeter:
     """Measures what it is given. Energy is the exact sum of the power, never goes back, and is kept in milliwatt
     seconds."""
 
@@ -125,7 +125,7 @@ class Meter:
         return {address // 2: value for address, value in values.items()}
 
 
-class Sdm630(Meter):
+class Sdm630(SimulatedMeter):
     """Measures a House."""
 
     def __init__(

@@ -8,7 +8,7 @@ from wayside_wire import modbus_field
 from wayside_wire.modbus import COUNT, ModbusError
 
 from wayside.profiles import DISCOVERED
-from wayside.profiles.loader import ControlLimits, Mode
+from wayside.profiles.loader import ControlLimits, ControlMode
 from wayside.south.modbus.bus import ModbusBus
 from wayside.south.modbus.sunspec_carrier import SunSpecCarrier
 from wayside.text.unknown import unknown
@@ -86,7 +86,7 @@ class BusCarrier(Carrier):
             await self._write_mode(device, mode, mode.off)
         return RELEASED
 
-    async def _write_mode(self, device: str, mode: Mode, count: int) -> None:
+    async def _write_mode(self, device: str, mode: ControlMode, count: int) -> None:
         if mode.is_read and await self._bus.read_field(device, mode.field) == count:
             return  # many devices keep what is written in a memory that wears out
         asked = self._bus.devices[device]

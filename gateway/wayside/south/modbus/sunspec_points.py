@@ -12,7 +12,7 @@ from wayside_wire import modbus_field
 from .sunspec_model import definition
 
 
-class Place(NamedTuple):
+class PointPlace(NamedTuple):
     """Where a point is, in registers from the model's number on, and its definition."""
 
     at: int
@@ -28,10 +28,10 @@ class Place(NamedTuple):
         return str(self.point["type"]).startswith(("int", "sunssf"))
 
 
-def places(group: dict[str, Any], at: int = 0, prefix: str = "") -> Iterator[tuple[str, Place]]:
+def places(group: dict[str, Any], at: int = 0, prefix: str = "") -> Iterator[tuple[str, PointPlace]]:
     """The points of a group in the order of its registers, with those of its groups that do not repeat."""
     for point in group["points"]:
-        yield prefix + point["name"], Place(at, point)
+        yield prefix + point["name"], PointPlace(at, point)
         at += int(point["size"])
     for each in group.get("groups", ()):
         if "count" in each:
@@ -55,7 +55,7 @@ class Points:
         """Number and length of the model as the device says them."""
         return int.from_bytes(self.content[:2], "big"), int.from_bytes(self.content[2:4], "big")
 
-    def place(self, name: str) -> Place | None:
+    def place(self, name: str) -> PointPlace | None:
         """None where the model is too short for the point."""
         return self._places.get(name)
 
