@@ -10,25 +10,33 @@ from typing import Any
 import pytest
 from modbus.virtual import Clock, run
 from wayside.control import controllers
-from wayside.control.controllers import Ask, Cycle, Options, State
+from wayside.control.controllers import Ask, Cycle, Input, Options, State
 from wayside.control.cycles import Cycles, MadeOf, Surroundings
 from wayside.control.cycles_about import CyclesAbout
 from wayside.control.desk.controlled import Controlled
-from wayside.control.inputs import Read
+from wayside.control.inputs import Inputs, Read
 from wayside.evidence.kinds import Body, CommandBody, DecisionBody
 from wayside.parts.picture import draw
 from wayside.runtime.supervise import Supervisor
 from wayside.values.carrier import Controllable
 from wayside.values.image import ProcessImage, Snapshot
-from wayside.values.reading import Quality, Reading
+from wayside.values.reading import Quality, Reading, TimeQuality
 
 STALE_S = 30.0
 
 
 class Leaping(Clock):
-    """A wall clock that a test puts where it wants."""
+    """A wall clock that a test puts where it wants, on a machine that it may have sleep for late_s."""
 
     leapt_ms = 0
+    late_s = 0
+    quality = TimeQuality.SYNCED
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.late_s
+
+    def time_quality(self) -> TimeQuality:
+        return self.quality
 
     def utc_ms(self) -> int:
         return super().utc_ms() + self.leapt_ms
@@ -74,7 +82,7 @@ class Site:
         self.is_polled = True
         given = {"unit": "W", "on_above": 2000, "off_below": 300} | options
         settings = controllers.load(kind).Settings.model_validate(given) if kind == "threshold" else Options()
-        reads = {"value": Read("meter", "power", STALE_S)}
+        reads = {"value": Read("meter", "power", STALE_S, is_kept=False)}
         made_of = MadeOf("boiler", kind, settings, reads, {"load": "relay coil"}, 12, 1.0)
         self.snapshots = 0
         around = Surroundings(self.snapshot, lambda: self.commanded, self.keep)
@@ -350,3 +358,29 @@ def test_a_value_that_changes_each_second_is_followed_at_a_bounded_rate(monkeypa
         assert site.desk.requests.standing() == [], "which never waits"
 
     scenario(test, kind="failing")
+
+
+@pytest.mark.parametrize("whose", ["the gateway's", "its node's"])
+def test_a_reading_of_unknown_age_is_not_known_where_somebody_may_have_kept_it(whose: str) -> None:
+    async def test(site: Site) -> None:
+        if whose == "the gateway's":
+            site.clock.quality = TimeQuality.UNSYNCED
+        time_ms = 5000 if whose == "its node's" else site.clock.utc_ms()
+        site.image.update("tank", [Reading("level", "m", 123, -2, int(Quality.GOOD), "", time_ms)])
+        reads = {"kept": Read("tank", "level", STALE_S), "polled": Read("tank", "level", STALE_S, is_kept=False)}
+        known = Inputs(reads, site.clock).of(site.image.snapshot)
+        assert known["polled"].value == Decimal("1.23")
+        assert known["kept"] == Input(None, "m", f"how old it is, nobody knows: {whose} clock is not set")
+
+    scenario(test)
+
+
+def test_a_cycle_that_comes_too_late_knows_nothing_of_the_time_between() -> None:
+    async def test(site: Site) -> None:
+        await asyncio.sleep(5)
+        assert site.relay.has == 0
+        site.clock.late_s = 600
+        await asyncio.sleep(5)
+        assert site.relay.has == 0 and any("no cycle for 60" in each for each in site.decisions()), site.decisions()
+
+    scenario(test, on_after_s=300)

@@ -77,8 +77,8 @@ THRESHOLD = {
          59    0       1
           1    1000    1    # one break, and the time begins anew
          30    0       1
-          5    ?       1    # to be away for a moment is none
-         25    0       1
+          5    ?       1    # to be away for a moment is none, and does not count
+         31    0       1
           1    0       0
         """,
     ),
@@ -101,17 +101,31 @@ THRESHOLD = {
           1    5000    1
         """,
     ),
-    "the time that it was not asked for counts as off": (
+    "what nobody has seen does not count": (
+        SURPLUS | {"on_after_s": 600, "patience_s": 900},
+        """
+          1    100     0
+          1    3000    0
+        598    ?       0
+        599    3000    0
+          1    3000    0
+          1    3000    1
+        """,
+    ),
+    "after it asked for nothing it is off for a while: its fail-safe value may have been on": (
         SURPLUS | {"min_off_s": 60, "patience_s": 5},
         """
          60    5000    0
           9    5000    1
           5    ?       1
-         60    ?       -
+         90    ?       -
+         59    5000    0
           9    5000    1
-          5    ?       1
-         59    ?       -
-          1    5000    0
+          1    0       0
+         99    100     0
+          5    ?       0
+         15    ?       -
+         59    5000    0
           1    5000    1
         """,
     ),

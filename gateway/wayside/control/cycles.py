@@ -80,11 +80,15 @@ class Cycles:
         """Until cancelled; then nothing is asked for any more."""
         kind, inputs = controllers.load(self.made_of.kind), Inputs(self.made_of.reads, self._clock)
         state, began_s = kind.begin(self.made_of.options), self._clock.monotonic()
+        last_s = began_s
         try:
             while True:
                 self.turns += 1
-                now_ms = round((self._clock.monotonic() - began_s) * 1000)
+                now_s = self._clock.monotonic()
+                now_ms, last_s, waited_s = round((now_s - began_s) * 1000), now_s, now_s - last_s
                 known = inputs.of(self._around.snapshot())
+                if waited_s > self._holds_s:  # its requests have ended, and nobody has looked
+                    known = inputs.missed(f"no cycle for {waited_s:.0f} s")
                 cycle = Cycle(known, now_ms, self._clock.utc_ms(), self._clock.time_quality())
                 before, (state, asks) = state, kind.step(self.made_of.options, state, cycle)
                 self._follow(Step(self.made_of.kind, self.made_of.options, before, cycle, asks))

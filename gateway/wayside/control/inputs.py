@@ -6,16 +6,20 @@ from typing import NamedTuple
 
 from wayside.control.controllers import Input
 from wayside.runtime.clock import Clock
-from wayside.values.image import NOTHING_YET, Snapshot, age_s
+from wayside.values.image import NOTHING_YET, Snapshot, age_s, is_dated
 from wayside.values.reading import Quality, Reading, TimeQuality
 
 
 class Read(NamedTuple):
-    """A channel, and the age from which on its reading counts as unknown."""
+    """A channel, and the age from which on its reading counts as unknown.
+
+    is_kept: somebody may have kept the reading for long before it came, as a node does; else it came when it was read.
+    """
 
     device: str
     channel: str
     stale_s: float
+    is_kept: bool = True
 
 
 class Inputs:
@@ -25,6 +29,10 @@ class Inputs:
         self._reads = reads
         self._clock = clock
         self._came: dict[str, tuple[Reading, float]] = {}
+
+    def missed(self, why: str) -> dict[str, Input]:
+        """By name, of a cycle that came too late: nobody knows what they were meanwhile."""
+        return {name: Input(None, "", why) for name in self._reads}
 
     def of(self, snapshot: Snapshot) -> dict[str, Input]:
         """By name, what is known of each in one snapshot."""
@@ -42,6 +50,9 @@ class Inputs:
         self._came[name] = (reading, came_s)
         if reading.mantissa is None or reading.quality == Quality.BAD:
             return Input(None, reading.unit, reading.reason or "bad")
+        if read.is_kept and (utc_ms is None or not is_dated(reading)):
+            whose = "the gateway's" if utc_ms is None else "its node's"
+            return Input(None, reading.unit, f"how old it is, nobody knows: {whose} clock is not set")
         if age_s(reading, now_s - came_s, utc_ms) > read.stale_s:
             return Input(None, reading.unit, f"no reading for {read.stale_s:g} s")
         if reading.quality != Quality.GOOD:

@@ -15,11 +15,12 @@ def wanted(site: SiteFile) -> Iterator[tuple[str, tuple[ControllerTable, Mapping
     """Each depends on how often the devices that it reads report."""
     controllers = site.of(ControllerTable)
     expected = site.expected() if controllers else {}
+    read_here = site.read_by_gateway() if controllers else []
     for settings in controllers:
-        reads = {
-            name: Read(each.device, each.name, settings.stale_s or expected[each.device].stale_s)
-            for name, each in settings.reads.items()
-        }
+        reads = {}
+        for name, each in settings.reads.items():
+            stale_s = settings.stale_s or expected[each.device].stale_s
+            reads[name] = Read(each.device, each.name, stale_s, is_kept=each.device not in read_here)
         yield settings.title(), (settings, reads)
 
 

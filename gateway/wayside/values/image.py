@@ -21,13 +21,18 @@ _A_DATE_MS = 1_500_000_000_000  # an earlier time counts from the boot of a boar
 MAX_CHANNELS = 512  # of a device: with more names than any meter has, somebody makes them up
 
 
+def is_dated(reading: Reading) -> bool:
+    """Whether its time counts from 1970, and not from the boot of a board whose clock is not set."""
+    return bool(reading.time_ms > _A_DATE_MS)
+
+
 def age_s(reading: Reading, since_s: float, utc_ms: int | None) -> float:
     """How old a reading is that came `since_s` seconds ago; utc_ms: now, None where nobody knows the time.
 
     It is at least as old as it is here: what a node kept for an hour is an hour old when it comes, and a wall clock
     that was set back makes nothing younger.
     """
-    if utc_ms is None or reading.time_ms <= _A_DATE_MS:
+    if utc_ms is None or not is_dated(reading):
         return since_s
     return max(since_s, float(utc_ms - reading.time_ms) / 1000)
 

@@ -23,8 +23,9 @@ from wayside.settings.table import Number
 class Settings(Options):
     """unit: of the channel; a value in another one counts as unknown. on, off: what is asked of the actuator.
 
-    on_above with off_below, or on_below with off_above. on_after_s, off_after_s: for so long the value has to be there
-    before it is switched. min_on_s, min_off_s: how long it stays on or off at least, off also after the start.
+    on_above with off_below, or on_below with off_above. on_after_s, off_after_s: for so long the value has to be seen
+    there before it is switched. min_on_s, min_off_s: how long it stays on or off at least, off also after the start and
+    after it asked for nothing.
     patience_s: for so long an unknown value changes nothing; then `unknown` is asked for at once, or nothing where it
     is not given.
     """
@@ -78,8 +79,8 @@ class Settings(Options):
 
 def begin(_settings: Settings) -> State:
     """is_on: what it asks for, since `since_ms`; passed_ms: since when the value says the other, None: it does not;
-    known_ms: when it was known last, None: never."""
-    return _Memory(False, 0, None, None)._asdict()
+    known_ms: when it was known last, None: never; is_known: whether the last cycle knew it."""
+    return _Memory(False, 0, None, None, False)._asdict()
 
 
 def step(settings: Settings, state: State, cycle: Cycle) -> tuple[State, Mapping[str, Ask]]:
@@ -88,13 +89,16 @@ def step(settings: Settings, state: State, cycle: Cycle) -> tuple[State, Mapping
     if seen.value is not None and seen.unit == settings.unit:
         after = _known(settings, memory, seen.value, now_ms)
     elif memory.known_ms is not None and now_ms - memory.known_ms <= 1000 * settings.patience_s:
-        after = memory
+        after = memory._replace(is_known=False)
     else:
         is_on = settings.unknown == "on"
-        since_ms = memory.since_ms if is_on == memory.is_on else now_ms
+        # While nothing is asked for, the load has its fail-safe value: nobody knows that it was off.
+        was_so = is_on == memory.is_on and settings.unknown is not None
+        since_ms = memory.since_ms if was_so else now_ms
         number = None if settings.unknown is None else settings.on if is_on else settings.off
         why = f"the value is not known: {seen.why or f'its unit is {seen.unit}'}"
-        return memory._replace(is_on=is_on, since_ms=since_ms, passed_ms=None)._asdict(), {"load": Ask(number, why)}
+        after = memory._replace(is_on=is_on, since_ms=since_ms, passed_ms=None, is_known=False)
+        return after._asdict(), {"load": Ask(number, why)}
     number = settings.on if after.is_on else settings.off
     return after._asdict(), {"load": Ask(number, _why(settings, after.is_on))}
 
@@ -106,17 +110,20 @@ class _Memory(NamedTuple):
     since_ms: int
     passed_ms: int | None
     known_ms: int | None
+    is_known: bool
 
 
 def _known(settings: Settings, memory: _Memory, value: Decimal, now_ms: int) -> _Memory:
     is_on = memory.is_on
     if _wanted(settings, is_on, value) == is_on:
-        return memory._replace(passed_ms=None, known_ms=now_ms)
+        return memory._replace(passed_ms=None, known_ms=now_ms, is_known=True)
     passed_ms = now_ms if memory.passed_ms is None else memory.passed_ms
+    if not memory.is_known and memory.passed_ms is not None and memory.known_ms is not None:
+        passed_ms += now_ms - memory.known_ms  # what nobody has seen does not count
     after_s, least_s = _times(settings, is_on)
     if now_ms - passed_ms < 1000 * after_s or now_ms - memory.since_ms < 1000 * least_s:
-        return memory._replace(passed_ms=passed_ms, known_ms=now_ms)
-    return _Memory(not is_on, now_ms, None, now_ms)
+        return memory._replace(passed_ms=passed_ms, known_ms=now_ms, is_known=True)
+    return _Memory(not is_on, now_ms, None, now_ms, True)
 
 
 def _times(settings: Settings, is_on: bool) -> tuple[int, int]:
