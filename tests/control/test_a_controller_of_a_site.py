@@ -1,6 +1,7 @@
 """A controller of a real gateway, from the site file to the register and the log; one of them is only a file."""
 
 import asyncio
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -135,7 +136,7 @@ WRONG = [
     ),
     ('{value = "battery power"}', '{value = "battery"}', "controller[1].reads.value: write the device and what of it"),
     ("{value =", "{valu =", 'controller[1]: reads: unknown name "valu"; did you mean "value"?'),
-    ('{value = "battery power"}', "{}", 'controller[1]: reads: value is missing; add value = "DEVICE NAME"'),
+    ('{value = "battery power"}', "{}", 'controller[1]: reads: value is missing; add value = "DEVICE CHANNEL"'),
     (
         "battery power_limit",
         "battery other_limit",
@@ -183,3 +184,23 @@ def test_a_kind_of_another_base_is_refused(folder: Path, monkeypatch: pytest.Mon
     (folder / "site.toml").write_text(SITE.format(port=1, kind="lax", output="load", options="{start = 1}"))
     with pytest.raises(config.SiteFileError, match=r"lax.py: make its Settings a wayside.control.controllers.Options"):
         config.load(folder / "site.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", r"write the function reads\(\) in its Settings"),
+        ("    def reads(self): return ()\n    def asks(self): return {}\n", r"write the function begin\(\)"),
+    ],
+)
+def test_a_file_that_is_no_controller_is_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    base = "from wayside.control.controllers import Options\nclass Settings(Options):\n    start: int\n"
+    (folder / "lax.py").write_text(base + text)
+    monkeypatch.setattr(controllers, "__path__", [*controllers.__path__, str(folder)])
+    monkeypatch.delitem(sys.modules, "wayside.control.controllers.lax", raising=False)
+    (folder / "site.toml").write_text(SITE.format(port=1, kind="lax", output="load", options="{start = 1}"))
+    with pytest.raises(config.SiteFileError, match=r"controller\[1\].kind: .*lax.py: " + said) as error:
+        config.load(folder / "site.toml")
+    assert len(error.value.problems) == 1

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import re
 import socket
+import sys
 import threading
 from pathlib import Path
 
@@ -167,6 +169,24 @@ def test_an_adapter_of_another_base_is_refused(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "lax.py").write_text(f"{base}\n\n\nclass Settings(Table):\n    start: int\n")
     monkeypatch.setattr(adapters, "__path__", [*adapters.__path__, str(tmp_path)])
     assert "lax.py: make its Settings a wayside.south.adapters.Options" in problems(tmp_path, "lax", '{start = "41"}')
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("", r"write the function open_source\(\)$"),
+        ("    def devices(self):\n        return self.xs\nopen_source = print\n", r"line 4: AttributeError: .*xs"),
+    ],
+)
+def test_a_file_that_is_no_adapter_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str, said: str
+) -> None:
+    base = "from wayside.south.adapters import Options"
+    (tmp_path / "lax.py").write_text(f"{base}\nclass Settings(Options):\n" + (more or "    pass\n"))
+    monkeypatch.setattr(adapters, "__path__", [*adapters.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "wayside.south.adapters.lax", raising=False)
+    [line] = problems(tmp_path, "lax", "{}").splitlines()
+    assert re.search(r"adapter\[1\].*lax\.py.*" + said, line), line
 
 
 def test_an_adapter_is_one_more_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,7 @@ def test_a_store_that_is_damaged_costs_the_others_nothing(
     async def scenario() -> None:
         async with running(tmp_path, text) as daemon:
             await until(lambda: daemon.intake.counters["packs"] > 3, "packs of the neighbour")
-            [task] = [each for each in daemon.parts.failing if each.startswith("store of ")]
+            [task] = [each for each in daemon.parts.failing if each.startswith("making of ")]
             await until(lambda: daemon.parts.restarts[task] > 2, "tries")
             [told] = errors(caplog, task)
             assert f"{name}: is damaged (file is not a database); put it back from a backup, or move it away" in told

@@ -1,6 +1,6 @@
 """The table `[[controller]]` of a site file. What it asks for is made in `kinds.controller`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, NamedTuple
 
@@ -55,18 +55,22 @@ class ControllerTable(Settings):
 
     @model_validator(mode="after")
     def _options_fit(self) -> "ControllerTable":
-        self._parsed = toml_file.checked("options", controllers.load(self.kind).Settings, self.options)
-        for key, given, wanted in (
-            ("reads", self.reads, self._parsed.reads()),
-            ("asks", self.asks, self._parsed.asks()),
-        ):
-            for name in given:
-                if name not in wanted:
-                    raise ValueError(f"{key}: {unknown('name', name, wanted)}")
-            for name in wanted:
-                if name not in given:
-                    raise ValueError(f'{key}: {name} is missing; add {name} = "DEVICE NAME"')
+        with controllers.FILES.blamed(self.kind, ValueError):
+            self._parsed = toml_file.checked("options", controllers.load(self.kind).Settings, self.options)
+            self._check_names("reads", self.reads, self._parsed.reads(), "CHANNEL")
+            self._check_names("asks", self.asks, self._parsed.asks(), "CONTROL")
+            for numbers in self._parsed.asks().values():
+                for _, number in numbers:
+                    number.is_finite()
         return self
+
+    def _check_names(self, key: str, given: Mapping[str, Of], wanted: Collection[str], what: str) -> None:
+        for name in given:
+            if name not in wanted:
+                raise ValueError(f"{key}: {unknown('name', name, wanted)}")
+        for name in wanted:
+            if name not in given:
+                raise ValueError(f'{key}: {name} is missing; add {name} = "DEVICE {what}"')
 
     @property
     def parsed(self) -> Options:

@@ -46,6 +46,7 @@ from wayside.runtime.clock import Clock
 from wayside.runtime.memory import MemoryWatch
 from wayside.runtime.pulse import Pulse
 from wayside.runtime.supervise import Supervisor, background
+from wayside.settings.kind_files import KindFileError
 from wayside.site import secret_files
 from wayside.site.certificates import ExpiryWatch, KnownTime, PartCertificates, told
 from wayside.site.config import SiteFile, SiteFileError
@@ -63,7 +64,7 @@ _MEGABYTE = 1_000_000
 
 
 # What the world does to a part. It is told in a sentence, and tried again; all else is a fault of ours.
-_EXPECTED = (OSError, sqlite3.Error, LogError, SiteFileError, http.MissingExtraError)
+_EXPECTED = (OSError, sqlite3.Error, LogError, SiteFileError, KindFileError, http.MissingExtraError)
 
 
 def _memory_bytes(site: SiteFile) -> int:
@@ -165,7 +166,7 @@ class Daemon:
             supervisor = Supervisor(_EXPECTED)
             self._running = Running(supervisor)
             self.parts = Parts(self.committer, belief, self._running, supervisor, kinds.SECTIONS)
-            self._running.make(self._plans(site))
+            self._running.make(self._plans(site), or_later=(Exception,))
             note_running(log, True)
         except BaseException:
             opened.log.close()
@@ -226,7 +227,7 @@ class Daemon:
                 await self._manager.announce(hashlib.sha256(text).digest(), self._holders(site))
                 await self._announce_unrecorded(site)
             except Exception:
-                await self._put_together(self._site)
+                await self._put_together(self._site, or_later=(Exception,))
                 self._running.start()
                 raise
             self._site, self.site_text = site, text
@@ -238,13 +239,18 @@ class Daemon:
             self._running.start()
         return [work for name in made for work in self._running.works(name)]
 
-    async def _put_together(self, site: SiteFile) -> list[str]:
-        """Stop what is not as `site` has it, and make, not start, what it lacks; the names of those parts."""
+    async def _put_together(
+        self, site: SiteFile, or_later: tuple[type[Exception], ...] = (sqlite3.Error,)
+    ) -> list[str]:
+        """Stop what is not as `site` has it, and make, not start, what it lacks; the names of those parts.
+
+        or_later: see Running.make.
+        """
         plans = self._plans(site)
         await self._running.stop(self._running.differing(plans))
         # Packs of a device that leaves the site stand before the entry that takes it off the gateway's key.
         await self.intake.flush()
-        return self._running.make(plans)
+        return self._running.make(plans, or_later)
 
     async def _announce_unrecorded(self, site: SiteFile) -> None:
         """Of devices that are read from now on, and perhaps were long ago."""

@@ -71,10 +71,11 @@ class Running:
         """The parts that are not as `plans` have them: to be stopped, and made anew where they are planned."""
         return [name for name, (plan, _) in self._parts.items() if not _same(plan, plans.get(name))]
 
-    def make(self, plans: Plans) -> list[str]:
+    def make(self, plans: Plans, or_later: tuple[type[Exception], ...] = (sqlite3.Error,)) -> list[str]:
         """Make, and do not start, what is missing; whatever a plan's `make` raises. Returns the names.
 
-        A part whose store cannot be used is made later, as soon as it can; the others do without it.
+        or_later: of a part that raises one of these, as when its store cannot be used, nothing is raised: it is made
+        later, as soon as it can, and the others do without it.
         """
         missing = [name for name in plans if name not in self._parts]
         for name in missing:
@@ -82,16 +83,17 @@ class Running:
             self.without_store.pop(name, None)
             try:
                 part = plan.make()
-            except sqlite3.Error as error:  # the reason is told when it is tried again, at once
-                self.without_store[name] = str(error)
-                part = Part({f"store of {name}": partial(self._make_later, name, plan)})
+            except or_later as error:  # the reason is told when it is tried again, at once
+                if isinstance(error, sqlite3.Error):
+                    self.without_store[name] = str(error)
+                part = Part({f"making of {name}": partial(self._make_later, name, plan)})
             self._parts[name] = (plan, part)
         self._parts = {name: self._parts[name] for name in plans}
         self.without_store = {name: why for name, why in self.without_store.items() if name in plans}
         return missing
 
     async def _make_later(self, name: str, plan: PartPlan) -> None:
-        """The work of a part that could not be made; sqlite3.Error while it cannot."""
+        """The work of a part that could not be made; what its `make` raises while it cannot."""
         part = plan.make()
         self.without_store.pop(name, None)
         waiting = self._parts[name][1].works

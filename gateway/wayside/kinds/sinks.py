@@ -30,7 +30,9 @@ def make(settings: SinkTable, devices: Mapping[str, Expected], core: Core) -> Pa
     password = clients.password(settings)
     far_side = sinks.FarSide(settings.url, settings.username, password, tls, settings.parsed, devices)
     log, view = core.state / "log", LogView(core.opened.log.origin, committer)
-    forwarder = Forwarder(settings.name, kind.make(far_side, view), view)
+    with sinks.FILES.blamed(settings.kind, OSError):
+        sink = kind.make(far_side, view)
+    forwarder = Forwarder(settings.name, sink, view)
     backlog = Backlog(settings.name, log, newest_epoch(log), partial(kind.make_late, far_side))
     works = {settings.title(): forwarder.run, f"backlog {settings.name}": backlog.run}
     about = SinkAbout(forwarder, lambda: committer.size, lambda: backlog.lag)

@@ -31,6 +31,10 @@ class SinkAbout(About):
     def connected(self) -> bool:
         return self._forwarder.status.connected
 
+    def _why(self) -> str:
+        """It is not connected."""
+        return self._forwarder.status.last_error or "it is connecting"
+
     def _lag(self) -> int:
         return self._forwarder.lag(self._size())
 
@@ -53,7 +57,7 @@ class SinkAbout(About):
     def problems(self) -> Iterator[Problem]:
         status, lag = self._forwarder.status, self._lag()
         if not status.connected:
-            yield Problem(BAD, f"sink {self.name} is not connected, {lag} entries behind: {status.last_error}")
+            yield Problem(BAD, f"sink {self.name} is not connected, {lag} entries behind: {self._why()}")
         elif lag > _FAR_BEHIND:
             yield Problem(WARNING, f"sink {self.name} is {lag} entries behind")
         if status.held:
@@ -67,7 +71,7 @@ class SinkAbout(About):
 
     def lines(self) -> Iterator[str]:
         status, who = self._forwarder.status, f"sink   {self.name}"
-        state = "connected" if status.connected else f"NOT CONNECTED: {status.last_error}"
+        state = "connected" if status.connected else f"NOT CONNECTED: {self._why()}"
         yield f"{who}: {state}, {status.delivered} delivered, {self._lag()} behind"
         if status.held:
             yield f"{who}: NOT TAKEN, asked again and again: {status.held}"

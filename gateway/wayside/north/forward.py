@@ -19,6 +19,7 @@ from wayside.log import LogError
 from wayside.net.far_side import Denied, FarSideError, FarSideRefused, Rejected, Unreachable
 from wayside.runtime.backoff import Backoff
 from wayside.runtime.pulse import OUTSIDE_S, Pulse
+from wayside.text.reason import reason
 
 from .sink import Announces, Batch, Lost, Sink, SinkLog
 
@@ -117,24 +118,29 @@ class Forwarder:
     async def run(self) -> None:
         """Forward until cancelled."""
         self._saved = self._live = await self._log.cursor(self.name)
-        reasons = await self._log.buried(self.name)
-        self.status.refused, self.status.dead_letters = Counter(), len(reasons)
-        for reason in reasons:
-            self.status.refused[self._kind(reason)] += 1
+        buried = await self._log.buried(self.name)
+        self.status.refused, self.status.dead_letters = Counter(), len(buried)
+        for each in buried:
+            self.status.refused[self._kind(each)] += 1
         while True:
             try:
                 async with self._sink.connect() as lost:
                     await self._session(lost)
             except FarSideError as error:
                 wait_s = self._failed(error)
+            except Exception as error:  # a fault of the sink, told by who starts this again
+                self.status.failures += 1
+                self.status.last_error = f"{type(error).__name__}: {error}"
+                raise
             await self._sleep(wait_s)
 
     def _failed(self, error: FarSideError) -> float:
         """Note why a session ended; seconds to wait before the next."""
         # One line for an outage, however many tries it has: the status tells the rest.
-        _logger.log(logging.DEBUG if self.status.last_error else logging.WARNING, "sink %s: %s", self.name, error)
+        level, why = logging.DEBUG if self.status.last_error else logging.WARNING, reason(error)
+        _logger.log(level, "sink %s: %s", self.name, why)
         self.status.failures += 1
-        self.status.last_error = str(error)
+        self.status.last_error = why
         return self._backoff.next_s(self._limits.refused_most_s if isinstance(error, FarSideRefused) else None)
 
     def lag(self, size: int) -> int:

@@ -47,7 +47,8 @@ class SinkTable(Client, Settings):
         kind = sinks.load(name)
         if url.partition(":")[0] not in kind.schemes:
             raise ValueError(f'a sink of kind {name} needs one such as "{kind.example}"')
-        return kind.check(url)
+        with sinks.FILES.blamed(name, ValueError):
+            return kind.check(url)
 
     @model_validator(mode="after")
     def _has_users(self) -> "SinkTable":
@@ -57,7 +58,8 @@ class SinkTable(Client, Settings):
 
     @model_validator(mode="after")
     def _options_fit(self) -> "SinkTable":
-        self._parsed = toml_file.checked("options", sinks.load(self.kind).Options, self.options)
+        with sinks.FILES.blamed(self.kind, ValueError):
+            self._parsed = toml_file.checked("options", sinks.load(self.kind).Options, self.options)
         return self
 
     @property

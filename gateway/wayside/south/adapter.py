@@ -39,8 +39,10 @@ class AdapterTable(Client, Settings):
 
     @model_validator(mode="after")
     def _options_fit(self) -> "AdapterTable":
-        self._parsed = toml_file.checked("options", adapters.load(self.kind).Settings, self.options)
-        self._check_names()
+        with adapters.FILES.blamed(self.kind, ValueError):
+            self._parsed = toml_file.checked("options", adapters.load(self.kind).Settings, self.options)
+            self._check_names()
+            self._parsed.aggregated_s()
         self._check_broker()
         return self
 
@@ -136,7 +138,8 @@ def make(settings: AdapterTable, core: AdapterCore, reporter: MakeReporter, conn
 
     report, poll = spokesman.through(core.intake.report), spokesman.through(polled)
     services = Services(core.clock, names, report, poll, connect)
-    source = adapters.load(settings.kind).open_source(settings.parsed, services)
+    with adapters.FILES.blamed(settings.kind):
+        source = adapters.load(settings.kind).open_source(settings.parsed, services)
     works: dict[str, Work] = {title: partial(spokesman.run, source)}
     pulses = []
     if every_s := getattr(settings.parsed, "every_s", None):  # else it waits for others, and owes nothing

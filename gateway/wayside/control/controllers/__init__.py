@@ -9,9 +9,9 @@ May import reading, table and toml_file; config asks for the settings, and only 
 
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from wayside.settings.kind_files import KindFiles
+from wayside.settings.kind_files import KindFiles, a_class, have_functions
 from wayside.settings.table import Table
 from wayside.values.reading import TimeQuality
 
@@ -78,12 +78,17 @@ class Kind(Protocol):
         """The next state, and what is asked of each output."""
 
 
-FILES = KindFiles(__name__)
+def _kind(module: Any) -> Kind:
+    """ValueError says what the file lacks."""
+    have_functions(a_class(module, "Settings", Options), " in its Settings", "reads", "asks", base=Options)
+    have_functions(module, "", "begin", "step")
+    found: Kind = module
+    return found
+
+
+FILES = KindFiles(__name__, _kind)
 
 
 def load(kind: str) -> Kind:
-    """The file of this name; ValueError when its Settings are on another base."""
-    module: Kind = FILES.module(kind)
-    if not issubclass(module.Settings, Options):
-        raise ValueError(f"{kind}.py: make its Settings a wayside.control.controllers.Options")
-    return module
+    """The file of this name; KindFileError says what is wrong with it."""
+    return FILES.load(kind)

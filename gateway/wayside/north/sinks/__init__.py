@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator
 
 from wayside.net.endpoint import parse_broker
-from wayside.settings.kind_files import KindFiles
+from wayside.settings.kind_files import KindFiles, a_class, have_functions
 from wayside.settings.table import Table
 from wayside.values.expected import Expected
 
@@ -90,10 +90,19 @@ class SinkKind:
         return self.make(far_side, log)
 
 
-FILES = KindFiles(__name__, "-")
+def _kind(module: Any) -> SinkKind:
+    """ValueError: the file's Kind is none."""
+    made: SinkKind = a_class(module, "Kind", SinkKind)()
+    have_functions(type(made), " in its Kind", "make", base=SinkKind)
+    a_class(made, "Options", Table)
+    if not (isinstance(made.schemes, tuple) and made.schemes and all(isinstance(each, str) for each in made.schemes)):
+        raise ValueError('write schemes = ("tcp",) in its Kind: what its url may begin with')
+    return made
+
+
+FILES = KindFiles(__name__, _kind, "-")
 
 
 def load(kind: str) -> SinkKind:
-    """The one of this name."""
-    made: SinkKind = FILES.module(kind).Kind()
-    return made
+    """The one of this name; KindFileError says what is wrong with its file."""
+    return FILES.load(kind)

@@ -19,7 +19,7 @@ from wayside_wire.pack import BAD
 from wayside.parts.about import CountersAbout
 from wayside.runtime.clock import Clock
 from wayside.runtime.pulse import OUTSIDE_S, Pulse
-from wayside.settings.kind_files import KindFiles
+from wayside.settings.kind_files import KindFiles, a_class, have_functions
 from wayside.settings.table import Table
 from wayside.values.reading import Reading
 
@@ -154,12 +154,17 @@ class AdapterFile(Protocol):
         """Nothing is opened or asked before run()."""
 
 
-FILES = KindFiles(__name__)
+def _file(module: Any) -> AdapterFile:
+    """ValueError says what the file lacks."""
+    a_class(module, "Settings", Options)
+    have_functions(module, "", "open_source")
+    found: AdapterFile = module
+    return found
+
+
+FILES = KindFiles(__name__, _file)
 
 
 def load(kind: str) -> AdapterFile:
-    """The file of this name; ValueError when its Settings are on another base."""
-    module: AdapterFile = FILES.module(kind)
-    if not issubclass(module.Settings, Options):
-        raise ValueError(f"{kind}.py: make its Settings a wayside.south.adapters.Options")
-    return module
+    """The file of this name; KindFileError says what is wrong with it."""
+    return FILES.load(kind)
