@@ -119,6 +119,19 @@ def test_diff_says_what_changes_and_not_what_only_looks_different(site: Path, tm
     assert capsys.readouterr().out == "nothing differs but text\n"
 
 
+def test_a_failed_version_that_is_put_in_place_by_hand_is_named(site: Path, capsys):  # type: ignore[no-untyped-def]
+    history = SiteHistory(site)
+    history.put_on_trial(TWO, needs_sink=False)
+    trial = history.trial()
+    assert trial
+    history.fail(trial, "no sink")
+    site.write_bytes(TWO)
+    assert main(["config", "history", str(site)]) == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines()[1].endswith("put in place again by hand; did not come up: no sink")
+    assert not told.err
+
+
 def test_apply_without_a_gateway(site: Path, tmp_path: Path, capsys):  # type: ignore[no-untyped-def]
     new = tmp_path / "new.toml"
     new.write_bytes(ONE)

@@ -184,12 +184,15 @@ def _history(args: argparse.Namespace) -> int:
         print(f"{args.site}: no version is kept yet; `wayside config apply` keeps them", file=sys.stderr)
     same = [each.number for each in history.versions() if each.digest == current and not each.failed]
     in_force = trial.version if trial else max(same, default=0)  # a version that came back stands there twice
-    if not in_force and history.versions():
+    failed = [each.number for each in history.versions() if each.digest == current and each.failed]
+    by_hand = 0 if in_force else max(failed, default=0)
+    if not (in_force or by_hand) and history.versions():
         print(f"{args.site}: was changed by hand, and is none of these", file=sys.stderr)
     for version in history.versions():
         when = datetime.fromtimestamp(version.kept_s, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         if version.failed:
-            state = f"did not come up: {version.failed}"
+            put = "put in place again by hand; " if version.number == by_hand else ""
+            state = f"{put}did not come up: {version.failed}"
         elif trial and trial.version == version.number:
             state = "on trial"
         else:
