@@ -189,6 +189,23 @@ def test_a_file_that_is_no_adapter_is_one_line(
     assert re.search(r"adapter\[1\].*lax\.py.*" + said, line), line
 
 
+def test_a_reading_that_is_refused_is_a_problem_that_says_which_and_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lax = ADAPTER.replace('"count", "count"', '"energy", "kWh"')
+    (tmp_path / "kwh.py").write_text(lax)
+    monkeypatch.setattr(adapters, "__path__", [*adapters.__path__, str(tmp_path)])
+
+    async def scenario() -> None:
+        async with running(tmp_path, SITE.format(kind="kwh", options="{start = 41}")) as daemon:
+            said = 'cabinet-air: a reading is refused: energy: the unit "kWh" is no SenML unit; energy is in J, '
+            told = lambda: [each["text"] for each in snapshot(daemon.parts)["problems"]]  # noqa: E731
+            await until(lambda: any(each.startswith(said) for each in told()), "the problem")
+            assert not daemon.image.snapshot.get("cabinet-air")
+
+    asyncio.run(scenario())
+
+
 def test_an_adapter_is_one_more_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "counting.py").write_text(ADAPTER)
     monkeypatch.setattr(adapters, "__path__", [*adapters.__path__, str(tmp_path)])

@@ -24,13 +24,15 @@ from wayside.north.json_report import as_json
 from wayside.north.report import reports as reports_in
 from wayside.parts.picture import draw
 from wayside.profiles.node import aggregate_kind
+from wayside.profiles.units import UNITS
 from wayside.receiver.account import VerifiedPack
 from wayside.receiver.view import report_line
 from wayside.south.modbus.device import DeviceSettings, PolledDevice
 from wayside.values.image import ProcessImage
 from wayside.values.reading import Quality, Reading, format_value
+from wayside.values.senml_units import SENML_UNITS
 from wayside.web.recorder import Recorder
-from wayside_wire import modbus_field
+from wayside_wire import bthome, environment, modbus_field
 from wayside_wire.modbus_field import RegisterField
 from wayside_wire.pack import decode_readings, open_pack
 
@@ -190,6 +192,7 @@ NAMELESS = [
     readings_of(1, ["power"])[0],
     readings_of(1, "Wärme\ud800")[0],
     readings_of(1)[0]._replace(unit="°C"),
+    readings_of(1)[0]._replace(unit="kWh"),
     readings_of(1, time_ms=-1)[0],
     readings_of(1, time_ms=2**64)[0],
     readings_of(1, time_ms=1.5)[0],
@@ -205,6 +208,11 @@ def test_what_cannot_be_written_is_bad_and_its_neighbours_stay(tmp_path: Path):
     named = [reading._replace(channel=f"power_{place}") for place, (reading, _) in enumerate(ODD)]
     found = through_every_sink(tmp_path, [[each, good] for each in named])
     assert [each.quality for each in found] == [Quality.BAD, Quality.GOOD] * len(ODD)
+
+
+def test_every_unit_of_a_profile_or_a_sensor_is_one_that_a_reading_may_have() -> None:
+    rows = [*bthome.MEASUREMENTS.values(), *environment.CHARACTERISTICS.values()]
+    assert {unit.senml for unit in UNITS.values()} | {row[1] for row in rows} <= SENML_UNITS
 
 
 def test_what_has_no_name_to_write_is_told_once(tmp_path: Path):

@@ -268,7 +268,7 @@ def test_whatever_the_files_say_one_after_the_other_the_parts_are_those_of_the_l
 def test_every_table_of_the_site_file_is_a_part_of_a_kind_of_its_own():
     """A new table must not be forgotten by the plans: then it would change only with a restart."""
     planned = {"adapter", "bus", "node", "radio", "ble", "sink", "journal", "witness", "retention", "web", "remote"}
-    planned |= {"actuator"}
+    planned |= {"actuator", "controller"}
     assert set(SiteFile.model_fields) == planned | {"site", "log", "limits"}
 
 

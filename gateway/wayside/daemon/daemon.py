@@ -293,7 +293,7 @@ class Daemon:
             DiskAbout(self._core.state),
             FailingAbout(parts.supervisor),
             RestartsAbout(parts.supervisor),
-            IntakeAbout(self.intake.counters),
+            IntakeAbout(self.intake.counters, self.intake.refused),
         )
         return Part({"status": partial(serve_status, self._core.state / SOCKET, partial(snapshot, parts))}, abouts)
 

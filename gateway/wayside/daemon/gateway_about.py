@@ -94,11 +94,16 @@ class LogAbout(About):
 
 
 class IntakeAbout(CountersAbout):
-    """Of the counters of the intake."""
+    """Of the counters of the intake; refused(): of readings that it refuses now, the device, and which and why."""
 
-    def __init__(self, counters: Mapping[str, int]):
+    def __init__(self, counters: Mapping[str, int], refused: Callable[[], Iterable[tuple[str, str]]]):
         text = "What the intake took and refused."
         super().__init__("intake", "", counters, "intake", "wayside_intake_total", text)
+        self._refused = refused
+
+    def problems(self) -> Iterator[Problem]:
+        for device, text in self._refused():
+            yield Problem(BAD, f"{device}: a reading is refused: {text}")
 
 
 class ClockAbout(About):

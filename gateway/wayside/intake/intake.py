@@ -1,6 +1,7 @@
 """Takes packs from nodes and reports from polled meters, and makes entries of them."""
 
 import asyncio
+import logging
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -30,6 +31,8 @@ from wayside.trust.keys import SoftwareKey
 from wayside.trust.registry import Doorkeeper
 from wayside.values.image import ProcessImage
 from wayside.values.reading import Pack, PackRefused, Reading
+
+_logger = logging.getLogger(__name__)
 
 _WAITING = 10_000  # reports of polled meters that wait while the disk refuses, or is slow
 _HANDED_OVER = 2000  # of which so many wait with the committer
@@ -75,7 +78,7 @@ class Intake:
         self._boot = boot
         self._reports = IntakeQueue()
         self._unsettled: deque[QueuedReport | Own] = deque()  # handed to the committer, in order
-        self._told: set[tuple[str, str]] = set()
+        self._told: dict[tuple[str, str], float] = {}
         self._wake = asyncio.Event()
         self._late = asyncio.Lock()
         self.counters: Counter[str] = Counter()
@@ -257,12 +260,24 @@ class Intake:
         self._image.update(device, payloads(device, readings).readings)
 
     def _tell_refused(self, device: str, refused: Sequence[str]) -> None:
-        """An entry for readings without a name that can be written, once for each kind of them."""
+        """An entry for readings whose name or unit cannot be written, once for each kind of them."""
         self.counters["readings refused"] += len(refused)
         for text in refused:
             if (device, text) not in self._told and len(self._told) < _MOST_TOLD:
-                self._told.add((device, text))
+                _logger.warning("%s: a reading is refused: %s", device, text)
                 self.keep(device_stream(device), kinds.DeviceBody("reading refused", text, None))
+                self._told[device, text] = 0.0
+            if (device, text) in self._told:
+                self._told[device, text] = self._clock.monotonic()
+
+    def refused(self) -> list[tuple[str, str]]:
+        """Of readings that are refused now: the device; which reading, and why."""
+        now_s, expected = self._clock.monotonic(), self._image.expected
+        return [
+            (device, text)
+            for (device, text), last_s in self._told.items()
+            if device in expected and now_s - last_s <= expected[device].stale_s
+        ]
 
     @property
     def policies(self) -> Mapping[str, str]:

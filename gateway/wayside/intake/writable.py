@@ -13,6 +13,7 @@ from wayside_wire.pack import BAD, split
 
 from wayside.text.printable import printable
 from wayside.values.reading import Reading
+from wayside.values.senml_units import SENML_UNITS
 
 _NOT_WRITTEN = (ValueError, TypeError, AttributeError, struct.error)
 _REASON = 64  # characters of a reading's
@@ -30,7 +31,7 @@ class Payloads(NamedTuple):
 def payloads(device: str, readings: Sequence[Reading]) -> Payloads:
     """The report of `device` in a form that can be signed; nothing that is handed over raises."""
     try:
-        if all(map(_has_a_number, readings)):
+        if all(_has_a_number(each) and each.unit in SENML_UNITS for each in readings):
             return Payloads(readings, split(device, readings))
     except _NOT_WRITTEN:
         pass
@@ -45,6 +46,8 @@ def payloads(device: str, readings: Sequence[Reading]) -> Payloads:
 
 def _mended(device: str, reading: Reading) -> Reading:
     """The reading, or a bad one in its place; an error where even that cannot be written."""
+    if isinstance(reading.unit, str) and reading.unit not in SENML_UNITS:
+        raise ValueError(f'{reading.channel}: the unit "{reading.unit}" is no SenML unit; energy is in J, power in W')
     try:
         if _has_a_number(reading):
             split(device, (reading,))

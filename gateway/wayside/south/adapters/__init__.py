@@ -24,7 +24,10 @@ from wayside.settings.table import Table
 from wayside.values.reading import Reading
 
 Deliver = Callable[[str, Sequence[Reading]], None]
-"""(device, readings): takes what was read of one device. A failed reading is `bad` and has a reason."""
+"""(device, readings): takes what was read of one device. A failed reading is `bad` and has a reason.
+
+A reading whose channel is no name or whose unit is none of `values.senml_units` is refused, and told.
+"""
 
 _MOST_CHANNELS = 1000  # of a device, that are remembered
 
