@@ -19,6 +19,7 @@ from wayside.daemon.status import snapshot
 from wayside.evidence.kinds import DecisionBody
 from wayside.lab.plant import answer_for, serve_tcp
 from wayside.site import config
+from wayside.south import adapters
 
 SITE = """
 [site]
@@ -204,3 +205,57 @@ def test_a_file_that_is_no_controller_is_one_line(
     with pytest.raises(config.SiteFileError, match=r"controller\[1\].kind: .*lax.py: " + said) as error:
         config.load(folder / "site.toml")
     assert len(error.value.problems) == 1
+
+
+ACTUATOR = '[[actuator]]\ndevice = "battery"\ncontrol = "power_limit"\nfail_safe = -100\n'
+ADVICE = {
+    # What is written instead of the actuator -> all that is said.
+    "the same twice": (ACTUATOR * 2, ['actuator[2].control: control "battery power_limit" is used twice, also in']),
+    "a device that is not there": (
+        ACTUATOR.replace('"battery"', '"batery"'),
+        [
+            'actuator[1].device: unknown device "batery"; did you mean "battery"?',
+            "controller[1].asks.load: no [[actuator]] is battery power_limit",
+        ],
+    ),
+    "a control that is not there": (
+        ACTUATOR.replace("power_limit", "power"),
+        [
+            'actuator[1].control: unknown control "power"; ',
+            "controller[1].asks.load: no [[actuator]] is battery power_limit",
+        ],
+    ),
+    "its own timer": (
+        ACTUATOR + 'timer = {control = "power_limt", seconds = 60}\n',
+        ['actuator[1].timer.control: unknown control "power_limt"; '],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ADVICE)
+def test_nobody_is_told_to_write_what_is_wrong(folder: Path, what: str) -> None:
+    text, said = ADVICE[what]
+    good = SITE.format(port=1, kind="threshold", output="load", options=THRESHOLD)
+    (folder / "site.toml").write_text(good.replace(ACTUATOR, text))
+    with pytest.raises(config.SiteFileError) as error:
+        config.load(folder / "site.toml")
+    assert len(error.value.problems) == len(said), error.value.problems
+    for line, start in zip(error.value.problems, said, strict=True):
+        assert start in line, line
+        assert what != "its own timer" or '"power_limit"' not in line
+
+
+def test_check_says_what_it_counts_and_which_channel_it_cannot_know(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "talks.py").write_text(
+        "from wayside.south.adapters import Options as Settings\ndef open_source(settings, services): ...\n"
+    )
+    monkeypatch.setattr(adapters, "__path__", [*adapters.__path__, str(folder)])
+    good = SITE.format(port=1, kind="threshold", output="load", options=THRESHOLD)
+    text = good.replace("[[actuator]]", '[[adapter]]\ndevice = "p1"\nkind = "talks"\n[[actuator]]', 1)
+    (folder / "site.toml").write_text(text.replace('"battery power"', '"p1 power_imprt"'))
+    assert main(["check", str(folder / "site.toml")]) == 0
+    told = capsys.readouterr().out
+    assert "controller[1].reads.value: whether there is p1 power_imprt shows only when it runs" in told
+    assert "good: 1 buses, 0 nodes, 2 devices, 0 sinks, 1 adapters, 1 actuators, 1 controllers\n" in told

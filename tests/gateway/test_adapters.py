@@ -278,7 +278,7 @@ def test_what_a_kind_of_several_devices_is_called(tmp_path: Path) -> None:
 
     with example("udp_lines", tmp_path):
         assert "name: is missing; add it" in wrong(LINES.format(called="", port=4567))
-        said = "device: leave it out: udp_lines names its devices in its options"
+        said = 'device: write name = "a" instead: udp_lines names its devices in its options'
         assert said in wrong(LINES.format(called='device = "a"', port=4567))
         named = LINES.format(called='name = "tanks"', port=4567)
         assert "options: device '../tank'" in wrong(named.replace("tank-1", '"../tank"'))

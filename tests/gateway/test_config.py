@@ -177,6 +177,9 @@ SLIPS = {
         '[[radio]]\nname = "abc\nport = "x"',
         "a text ends with the quotes that it began with",
     ),
+    "a table in braces over two lines": ("[[adapter]]\noptions = {a = 1,\n b = 2}", ":4: is not TOML: Invalid initial"),
+    "a comma before the brace": ("[[adapter]]\noptions = {a = 1,}", "stands on one line and has no comma before the }"),
+    "a brace on another line": ("[[adapter]]\noptions = {a = 1\n}", "a table in { } stands on one line"),
     "one port for two servers": (
         '[log]\nhttp = "127.0.0.1:9090"\n[web]\nlisten = "0.0.0.0:9090"\nusers_file = "u"',
         ':6: web.listen: listening port "9090" is used twice, also in log.http',

@@ -66,6 +66,19 @@ REFUSED = {
         "known: power_active",
     ),
     "flow of a beacon": (BEACON.format('["temperature"]') + FLOW.format("e", "power_active"), "known: temperature"),
+    "a colon without a port": (POLLED.replace("tcp://h:502", "tcp://h:"), "write a port from 1 to 65535"),
+    "port 0": (POLLED.replace("tcp://h:502", "rtu+tcp://h:0"), "write a port from 1 to 65535"),
+    "a broker without a port": ('[[sink]]\nname = "s"\nkind = "mqtt"\nurl = "mqtt://h:"', "write a port from 1 to"),
+    "a hook at port 0": ('[[sink]]\nname = "s"\nkind = "webhook"\nurl = "https://h:0/x"', "write a port from 1 to"),
+    "an adapter of one device with a name": (
+        ADAPTER.format(f'a = "{ONE}"').replace("device =", "name ="),
+        'name: write device = "a" instead: w1_thermometer reads one device',
+    ),
+    "an adapter that has no broker": (
+        ADAPTER.format(f'a = "{ONE}"').replace("[adapter.options]", 'url = "tcp://h"\n[adapter.options]'),
+        "adapter[1].url: leave it out: w1_thermometer listens to no broker",
+    ),
+    "flow of a thermometer": (ADAPTER.format(f'a = "{ONE}"') + FLOW.format("a", "b"), 'unknown channel "b"; known: a'),
 } | {
     f"adapter name {name!r}": (
         ADAPTER.format(f'"{name}" = "{ONE}"'),
@@ -93,7 +106,7 @@ def test_is_refused_with_what_is_wrong(tmp_path: Path, what: str):
         DISCOVERED + 'channels = ["power_active"]\n' + FLOW.format("m", "power_active"),
         DISCOVERED + "part = 2\n" + FLOW.format("m", "whatever"),
         '[[node]]\nname = "n"\nport = "/dev/x"\nbaud = 9600\ndevices = ["d"]\n' + FLOW.format("d", "power_active"),
-        ADAPTER.format(f'top = "{ONE}"') + FLOW.format("a", "power_active"),
+        ADAPTER.format(f'top = "{ONE}"') + FLOW.format("a", "top"),
         METER.format(bus="b", at="tcp://h:502", name="m", profile="eastron-sdm630")
         + METER.format(bus="c", at="tcp://h:503", name="n", profile="eastron-sdm630"),
     ],

@@ -36,9 +36,32 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.site}: {line}")
     for line in _odd_ratios(site):
         print(f"{args.site}: {line}")
-    counts = (len(site.bus), len(site.node), len(site.expected()), len(site.sink))
-    print(f"{args.site}: good: {counts[0]} buses, {counts[1]} nodes, {counts[2]} devices, {counts[3]} sinks")
+    for line in _unknown_channels(site):
+        print(f"{args.site}: {line}")
+    print(f"{args.site}: good: {_counts(site)}")
     return 0
+
+
+def _counts(site: config.SiteFile) -> str:
+    """How many there are of each kind of table; buses, nodes, devices and sinks also where there is none."""
+    always = {"buses": len(site.bus), "nodes": len(site.node), "devices": len(site.expected()), "sinks": len(site.sink)}
+    others = ("radio", "ble", "adapter", "actuator", "controller", "journal", "witness")
+    words = {"ble": "Bluetooth adapters", "witness": "witnesses"}
+    found = {words.get(key, f"{key}s"): len(getattr(site, key)) for key in others}
+    return ", ".join(f"{count} {name}" for name, count in (always | {n: c for n, c in found.items() if c}).items())
+
+
+def _unknown_channels(site: config.SiteFile) -> Iterator[str]:
+    """A line for each channel that a table reads of a device of which nobody knows beforehand which it has."""
+    expected = site.expected()
+    for place, table in site.placed():
+        for mention in table.mentions():
+            if mention.channel is not None and expected[mention.device].channels is None:
+                where, name = key_text((*place, *mention.key)), f"{mention.device} {mention.channel}"
+                yield (
+                    f"{where}: whether there is {name} shows only when it runs: what reads {mention.device} does not "
+                    "say beforehand which channels it has"
+                )
 
 
 def _own_profiles(site: config.SiteFile) -> Iterator[str]:

@@ -95,8 +95,10 @@ def parse(text: str) -> Endpoint:
     """What `text` names; ValueError says what to write instead."""
     try:
         url = urlsplit(text)
-        port = url.port or _MODBUS_PORT
+        port = _port(url, _MODBUS_PORT)
         options = {key: values[-1] for key, values in parse_qs(url.query, True, True).items()}
+    except _NoPortError as error:
+        raise ValueError(redact(f"{text} is not an endpoint: {error}")) from None
     except ValueError:  # its words are Python's
         raise ValueError(redact(f"{text} is not an endpoint: its host or port cannot be read")) from None
     if "@" in url.netloc:
@@ -118,11 +120,24 @@ def parse(text: str) -> Endpoint:
     raise ValueError(f"{redact(text)} is not an endpoint: write {wanted}")
 
 
+class _NoPortError(ValueError):
+    """A colon behind the host, and no port that there is."""
+
+
+def _port(url: SplitResult, default: int) -> int:
+    """The port of a URL, or the default; ValueError when it cannot be read, or says one that there is not."""
+    if url.netloc.endswith(":") or url.port == 0:
+        raise _NoPortError("write a port from 1 to 65535 behind the colon, or leave out the colon")
+    return url.port or default
+
+
 def split_url(text: str) -> SplitResult:
     """The parts of a URL, which is shown to many; ValueError says what to write instead, and shows none of it."""
     try:
         url = urlsplit(text)
-        _ = url.port
+        _port(url, 0)
+    except _NoPortError:
+        raise
     except ValueError:  # its text says a part of the URL, which may be a part of a password
         raise ValueError("not a URL: host or port cannot be read") from None
     if not _URL_TEXT.fullmatch(text):

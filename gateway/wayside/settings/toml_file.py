@@ -140,6 +140,9 @@ _HINTS = {
     "Unescaped '\\'": "write a text with \\ in it in single quotes",
     "Invalid hex value": "write a text with \\ in it in single quotes",
     "Expected newline": "write one key a line; a number has a point and no comma",
+    "Invalid initial character for a key part": "a table in { } stands on one line and has no comma before the }; "
+    "a long one is a table of its own, such as [adapter.options], with a key on each line",
+    "Unclosed inline table": "a table in { } stands on one line",
     "Illegal character '\\n'": "a text ends with the quotes that it began with, in its line",
 }
 """What tomllib says of what is no TOML -> what people write then."""

@@ -18,19 +18,30 @@ _Wanted = Sequence[tuple[Place, Setting]]
 
 def problems(wanted: _Wanted, devices: Mapping[str, Expected]) -> Iterator[tuple[Place, str]]:
     """What cannot be written: the key, and what to write instead."""
-    held = [f"{each.device} {each.control}" for _, each in wanted if each.use is ControlUse.HOLD]
+    held = {f"{each.device} {each.control}": _is_there(each, devices) for _, each in wanted if each.use is ControlUse.HOLD}
     found = (((*place, *key), text) for place, each in wanted for key, text in _cannot_be_set(each, held, devices))
     yield from dict.fromkeys(found)  # of several numbers for one control that is not there
     yield from _written_twice([each for each in wanted if each[1].use is not ControlUse.ASK], devices)
 
 
-def _cannot_be_set(setting: Setting, held: Sequence[str], devices: Mapping[str, Expected]) -> Iterator[tuple[Key, str]]:
+def _is_there(setting: Setting, devices: Mapping[str, Expected]) -> bool:
+    told = devices.get(setting.device)
+    return told is not None and (told.controls is None or setting.control in told.controls)
+
+
+def _cannot_be_set(
+    setting: Setting, held: Mapping[str, bool], devices: Mapping[str, Expected]
+) -> Iterator[tuple[Key, str]]:
+    """held: what is to be held, and whether there is such a control."""
     told, name = devices.get(setting.device), f"{setting.device} {setting.control}"
     if setting.use is ControlUse.ASK and name not in held:
+        known = [each for each, is_there in held.items() if is_there]
         if not held:
             yield setting.control_key, f"this site has no [[actuator]]; add one for {name}"
+        elif not known:  # an [[actuator]] that is wrong is told of itself
+            yield setting.control_key, f"no [[actuator]] is {name}"
         else:
-            yield setting.control_key, unknown("actuator", name, held)
+            yield setting.control_key, unknown("actuator", name, known)
     elif told is None:
         yield setting.device_key, unknown("device", setting.device, devices)
     elif told.controls is None:
@@ -38,7 +49,10 @@ def _cannot_be_set(setting: Setting, held: Sequence[str], devices: Mapping[str, 
     elif not told.controls:
         yield setting.device_key, f"{setting.device} lets nobody command it: its profile has no [controls]"
     elif setting.control not in told.controls:
-        yield setting.control_key, unknown("control", setting.control, told.controls)
+        # A control that is held for people to command is nobody's timer.
+        known = [each for each in told.controls if setting.use is ControlUse.HOLD or f"{setting.device} {each}" not in held]
+        none = f'unknown control "{setting.control}"; {setting.device} has no other: leave out timer'
+        yield setting.control_key, unknown("control", setting.control, known) if known else none
     else:
         yield from _does_not_fit(setting, told.controls[setting.control])
 

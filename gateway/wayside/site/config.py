@@ -197,6 +197,8 @@ def _claimed_twice(tables: Iterable[tuple[Place, Settings, Collection[str]]]) ->
         for claim in claims:
             here, others = (*place, *claim.key), owners.setdefault((claim.what, claim.name), [])
             for other, there in others:
+                if claim.among and not claim.key and claim.among == other.among:
+                    continue  # two tables of one title: told of the key that makes them so
                 if claim.among == other.among or not (claim.among and other.among):
                     yield here, f'{claim.what} "{claim.name}" is used twice, also in {key_text(there)}; {claim.advice}'
                     break

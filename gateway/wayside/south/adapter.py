@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Protocol
 
-from pydantic import AfterValidator, PrivateAttr, model_validator
+from pydantic import AfterValidator, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from wayside.parts.part import DEVICE, Claim, Part, Settings
 from wayside.runtime.clock import Clock
@@ -37,19 +37,27 @@ class AdapterTable(Client, Settings):
     options: dict[str, Any] = {}
     _parsed: Options = PrivateAttr()
 
+    @field_validator("url", mode="before")
+    @classmethod
+    def _is_wanted(cls, url: object, given: ValidationInfo) -> object:
+        kind = given.data.get("kind")
+        if kind is not None and not adapters.load(kind).Settings.needs_broker:
+            raise ValueError(f"leave it out: {kind} listens to no broker")
+        return url
+
     @model_validator(mode="after")
     def _options_fit(self) -> "AdapterTable":
         with adapters.FILES.blamed(self.kind, ValueError):
             self._parsed = toml_file.checked("options", adapters.load(self.kind).Settings, self.options)
             self._check_names()
-            self._parsed.aggregated_s()
+            self.expected()
         self._check_broker()
         return self
 
     def _check_broker(self) -> None:
         if self._parsed.needs_broker and self.url is None:
             raise ValueError("url: is missing; add the broker's, such as mqtt://127.0.0.1")
-        useless = sorted({"url", *Client.model_fields} & self.model_fields_set)
+        useless = sorted(Client.model_fields.keys() & self.model_fields_set)
         if useless and not self._parsed.needs_broker:
             raise ValueError(f"{useless[0]}: leave it out: {self.kind} listens to no broker")
 
@@ -60,8 +68,10 @@ class AdapterTable(Client, Settings):
         several = self._parsed.devices()
         wanted, other = ("name", "device") if several else ("device", "name")
         if getattr(self, other) is not None:
-            where = "names its devices in its options" if several else "reads one device, and is called as it is"
-            raise ValueError(f"{other}: leave it out: {self.kind} {where}")
+            where = "names its devices in its options" if several else "reads one device"
+            written = f'write {wanted} = "{getattr(self, other)}" instead'
+            also = "leave it out" if getattr(self, wanted) is not None else written
+            raise ValueError(f"{other}: {also}: {self.kind} {where}")
         if getattr(self, wanted) is None:
             raise ValueError(f"{wanted}: is missing; add it")
         for device in several:
@@ -89,7 +99,11 @@ class AdapterTable(Client, Settings):
         return f"adapter {self.called}"
 
     def expected(self) -> Mapping[str, Expected]:
-        return dict.fromkeys(self.parsed.devices() or [self.called], Expected(self.every_s))
+        found = {}
+        for device in self.parsed.devices() or [self.called]:
+            channels = self.parsed.channels(device)
+            found[device] = Expected(self.every_s, None if channels is None else frozenset(channels))
+        return found
 
     def claims(self) -> Iterable[Claim]:
         return [Claim(DEVICE, self.device, ("device",))] if self.device else [Claim("adapter", self.called, ("name",))]

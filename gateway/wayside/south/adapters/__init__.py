@@ -44,6 +44,10 @@ class Options(Table):
         """Those that the options name; none: it reads the one device of its table."""
         return ()
 
+    def channels(self, device: str) -> Collection[str] | None:
+        """Those of a device, where the options say them; None: nobody knows them beforehand."""
+        return None
+
     def aggregated_s(self) -> float | None:
         """Every so many seconds the gateway makes a report of what was polled; None: the source only reports."""
         return None

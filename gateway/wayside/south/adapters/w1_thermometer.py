@@ -7,7 +7,7 @@ degrees; 85 is what it says after power-up before it has measured.
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -42,6 +42,9 @@ class Settings(Options):
     def _has_one_name_each(cls, thermometers: dict[str, str]) -> dict[str, str]:
         once("thermometer", thermometers.values())
         return thermometers
+
+    def channels(self, device: str) -> Collection[str]:
+        return self.thermometers.keys()
 
 
 def decode(text: str) -> tuple[int | None, str]:
