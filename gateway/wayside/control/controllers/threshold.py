@@ -110,7 +110,7 @@ class _Memory(NamedTuple):
     since_ms: int
     passed_ms: int | None
     known_ms: int | None
-    is_known: bool
+    is_known: bool = True  # in entries that do not say it yet
 
 
 def _known(settings: Settings, memory: _Memory, value: Decimal, now_ms: int) -> _Memory:
