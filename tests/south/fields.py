@@ -44,7 +44,6 @@ from wayside.south.modbus.watch import BusWatch
 from wayside.south.node_about import NodeAbout
 from wayside.south.nodes import NodeLink, Parties
 from wayside.trust.keys import SoftwareKey
-from wayside.values.expected import Expected
 from wayside.values.reading import Reading
 from wayside_wire import WireError, bthome, frame, link, lora, lora_link, lora_report, modbus, pack
 from wayside_wire.pack import BAD, GOOD
@@ -439,7 +438,7 @@ class OfAdapter(Field):
 
     def adapter(self, **table: Any) -> Part:
         settings = adapter.AdapterTable(**table)
-        assert settings.expected() == {self.device: Expected(0.1)}
+        assert [(each, told.report_s) for each, told in settings.expected().items()] == [(self.device, 0.1)]
         return adapters.make(settings, self)  # type: ignore[arg-type]
 
     @property
