@@ -18,7 +18,8 @@ _Wanted = Sequence[tuple[Place, Setting]]
 
 def problems(wanted: _Wanted, devices: Mapping[str, Expected]) -> Iterator[tuple[Place, str]]:
     """What cannot be written: the key, and what to write instead."""
-    held = {f"{each.device} {each.control}": _is_there(each, devices) for _, each in wanted if each.use is ControlUse.HOLD}
+    holds = [each for _, each in wanted if each.use is ControlUse.HOLD]
+    held = {f"{each.device} {each.control}": _is_there(each, devices) for each in holds}
     found = (((*place, *key), text) for place, each in wanted for key, text in _cannot_be_set(each, held, devices))
     yield from dict.fromkeys(found)  # of several numbers for one control that is not there
     yield from _written_twice([each for each in wanted if each[1].use is not ControlUse.ASK], devices)
@@ -50,7 +51,8 @@ def _cannot_be_set(
         yield setting.device_key, f"{setting.device} lets nobody command it: its profile has no [controls]"
     elif setting.control not in told.controls:
         # A control that is held for people to command is nobody's timer.
-        known = [each for each in told.controls if setting.use is ControlUse.HOLD or f"{setting.device} {each}" not in held]
+        is_held = setting.use is ControlUse.HOLD
+        known = [each for each in told.controls if is_held or f"{setting.device} {each}" not in held]
         none = f'unknown control "{setting.control}"; {setting.device} has no other: leave out timer'
         yield setting.control_key, unknown("control", setting.control, known) if known else none
     else:

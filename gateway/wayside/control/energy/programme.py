@@ -61,7 +61,7 @@ class Programme:
             import numpy
         except ImportError:
             raise PlanError(MISSING) from None
-        self._solver = highspy
+        self._solver: Any = highspy  # its hints are partial
         self._np = numpy
         self._highs: Any = None
         self.shape = shape(task)
