@@ -18,11 +18,15 @@ OPERATOR = 8
 
 
 class DeskAsk(Table):
-    """Somebody asks that `target` has `value`, a number of its unit or a name, for `seconds`."""
+    """Somebody asks that `target` has `value`, a number of its unit or a name, for `seconds`.
+
+    unit: of the number, as he knows it; None: that of the control, whatever it is.
+    """
 
     do: Literal["ask"]
     target: str = Field(max_length=120)
     value: str = Field(max_length=80)
+    unit: str | None = Field(None, max_length=80)
     seconds: Number
     priority: int = OPERATOR
 
@@ -49,13 +53,17 @@ class Desk:
         return dict.fromkeys((ASK, WITHDRAW), answer)
 
     def answer(self, request: Mapping[str, Any], who: str) -> dict[str, Any]:
-        """To {"do": "ask", "target", "value", "seconds", "priority"} or {"do": "withdraw", "target"} of `who`.
+        """To {"do": "ask", "target", "value", "unit", "seconds", "priority"} or {"do": "withdraw", "target"} of `who`.
 
         ValueError says what may be asked.
         """
         if request.get("do") == ASK:
             asked = _read(DeskAsk, request)
-            told = self._find(asked.target).ask(who, asked.value, float(asked.seconds), asked.priority)
+            actuator = self._find(asked.target)
+            if asked.unit not in (None, actuator.what.unit):
+                now = f"is in {actuator.what.unit}" if actuator.what.unit else "has no unit"
+                raise ValueError(f"{actuator.name} {now} now, not in {asked.unit or 'a number without a unit'}: ask again")
+            told = actuator.ask(who, asked.value, float(asked.seconds), asked.priority)
             return {"ok": True, "text": told}
         if request.get("do") != WITHDRAW:
             raise ValueError(f'do: write "{ASK}" or "{WITHDRAW}"')

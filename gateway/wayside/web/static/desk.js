@@ -33,10 +33,13 @@ function choice(form, name, words, names) {
   return select;
 }
 
+// What a card is made for; with anything else of it, what was typed before would be another value.
+const madeFor = ({ unit, step, least, most, names }) => JSON.stringify([unit, step, least, most, names]);
+
 function made(name, actuator) {
   const card = element("article", "card actuator");
   card.dataset.actuator = name;
-  card.dataset.names = actuator.names.join();
+  card.dataset.madeFor = madeFor(actuator);
   const header = element("header");
   header.append(element("h3", "", name));
   const form = element("form");
@@ -55,7 +58,8 @@ function made(name, actuator) {
   form.append(element("button", "", "ask"), back);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    send(card, { do: "ask", target: name, value: value.value, seconds: 60 * Number(minutes.value), priority: Number(priority.value) });
+    const seconds = 60 * Number(minutes.value);
+    send(card, { do: "ask", target: name, value: value.value, unit: actuator.unit, seconds, priority: Number(priority.value) });
   });
   const told = element("p", "told");
   told.setAttribute("role", "status");
@@ -82,8 +86,10 @@ export function showDesk(place, actuators, isOperator) {
   const names = Object.keys(actuators);
   place.hidden = !names.length;
   const cards = place.querySelector(".cards");
-  for (const old of [...cards.children])
-    if (actuators[old.dataset.actuator]?.names.join() !== old.dataset.names) old.remove();
+  for (const old of [...cards.children]) {
+    const actuator = actuators[old.dataset.actuator];
+    if (!actuator || madeFor(actuator) !== old.dataset.madeFor) old.remove();
+  }
   for (const name of names) {
     const card = [...cards.children].find((each) => each.dataset.actuator === name) ?? cards.appendChild(made(name, actuators[name]));
     fill(card, actuators[name], isOperator);
