@@ -1,18 +1,23 @@
 """The desk of a real gateway: a battery behind Modbus/TCP, commanded from the command line and from the page."""
 
 import asyncio
+import json
 import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
 from desk.test_controlled import PROFILE, Battery
 from site_daemon import entries, running
 from waiting import free_port, until
-from wayside.cli import main
+from wayside.cli import main, run
 from wayside.control.desk.controlled import STREAM
 from wayside.daemon import manage
+from wayside.daemon.sd_notify import NOBODY
 from wayside.evidence.kinds import CommandBody, DecisionBody
 from wayside.lab.plant import answer_for, serve_tcp
+from wayside.runtime.clock import SystemClock
 from wayside.settings.secret_role import Role
 from wayside.site import config, secret_files
 from wayside.web import users
@@ -130,6 +135,33 @@ def test_a_site_file_that_drops_the_actuator_leaves_the_fail_safe_value(folder: 
     asyncio.run(scenario())
 
 
+def test_a_second_signal_does_not_give_up_the_fail_safe_value(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    battery, path = Battery(), folder / "site.toml"
+    answer, lag_s = answer_for({1: battery}), [0.0]
+
+    def slowly(body: bytes) -> bytes | None:
+        time.sleep(lag_s[0])
+        return answer(body)
+
+    async def scenario() -> None:
+        async with serve_tcp(slowly) as port:
+            path.write_text(SITE.format(port=port, fail_safe=-100, more=""))
+            gateway = asyncio.create_task(run._until_signal(path, SystemClock(), NOBODY))
+            await until(lambda: battery.limit == -10)
+            assert await typed("desk", "ask", str(path), "battery power_limit", "1500", "--for", "15min") == 0
+            await until(lambda: battery.limit == 150)
+            lag_s[0] = 0.2
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+                os.kill(os.getpid(), number)
+                await asyncio.sleep(0.02)
+            await asyncio.wait([gateway])
+            assert battery.limit == -10
+
+    asyncio.run(scenario())
+    assert words(folder)[-1] == "battery power_limit: desk: -100 W: reads as written"
+    assert capsys.readouterr().err.count("it stops already") == 2
+
+
 def test_an_operator_commands_on_the_page_and_a_viewer_only_looks(folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("aiohttp")
     battery, web, pictures = Battery(), free_port(), Path(PICTURES) if PICTURES else tmp_path
@@ -142,7 +174,7 @@ def test_an_operator_commands_on_the_page_and_a_viewer_only_looks(folder: Path, 
             for name, role in (("olga", "operator"), ("vera", "viewer")):
                 file = secret_files.make_folder(path, Role.USERS) / "users"
                 users.save(file, name, role, f"{name} has a password")
-            async with running(folder, path.read_text()):
+            async with running(folder, path.read_text()) as daemon:
                 await until(lambda: battery.limit == -10)
                 await log_in(page, web, "olga")
                 card = "document.querySelector('[data-actuator=\"battery power_limit\"]')"
@@ -156,10 +188,20 @@ def test_an_operator_commands_on_the_page_and_a_viewer_only_looks(folder: Path, 
                 (pictures / "desk.png").write_bytes(await page.picture())
                 await page.ask(f"{card}.querySelector('button[type=button]').click()")
                 await until(lambda: battery.limit == -10)
+                wrote = len(battery.writes)
+                # The control is in kW from here on: the page that stayed open says so, and asks for nothing else.
+                other = PROFILE.replace('address = 3, unit = "W", exponent = 1', 'address = 3, unit = "kW", exponent = 0')
+                (folder / "profiles" / "battery.toml").write_text(other)
+                await daemon.apply(config.load(path), path.read_bytes())
+                await page.until(f"{card}.querySelector('form').innerText.includes('value in kW')")
                 assert page.errors == []
+                old = {"do": "ask", "target": "battery power_limit", "value": "200", "unit": "W", "seconds": 60}
+                sent = f"fetch('/desk', {{method: 'POST', body: '{json.dumps(old)}'}}).then((each) => each.text())"
+                assert "is in kW now, not in W" in await page.ask(sent)
+                assert (3, 200) not in battery.writes[wrote:]
                 await page.ask("fetch('/logout', {method: 'POST'})")
                 await log_in(page, web, "vera")
-                await page.until(f"{card}.querySelector('form').hidden && {card}.innerText.includes('-100 W')")
+                await page.until(f"{card}.querySelector('form').hidden && {card}.innerText.includes('-100 kW')")
                 status = await page.ask("fetch('/desk', {method: 'POST', body: '{}'}).then((each) => each.status)")
                 assert status == 403
 

@@ -26,6 +26,7 @@ from wayside.trust.keys import KeyFileError
 from wayside.trust.registry import RegistryError
 
 _NAMED = 10  # devices, when it says that it runs
+_STOPS = "it stops already: devices get their fail-safe values, and what was read is stored; wait for it"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -54,7 +55,14 @@ async def _until_signal(path: Path, clock: Clock, notifier: Notifier) -> None:
     task = asyncio.current_task()
     assert task is not None
 
+    stopping = asyncio.Event()
+
     def stop() -> None:
+        """Once: a second signal must not cancel what a stop has to do."""
+        if stopping.is_set():
+            print(_STOPS, file=sys.stderr, flush=True)
+            return
+        stopping.set()
         notifier.stopping()
         task.cancel()
 

@@ -46,14 +46,24 @@ class Supervisor:
         self._tasks[name] = asyncio.create_task(self._keep(name, work), name=name)
 
     async def stop(self, names: Iterable[str]) -> None:
-        """Cancel the works with these names and wait until they have ended."""
+        """Cancel the works with these names and wait until they have ended.
+
+        Whoever is cancelled while he waits waits all the same: what a work does at its end is not cut by it.
+        """
         names = list(names)
         tasks = [self._tasks.pop(name) for name in names]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        cancelled = None
+        while any(not task.done() for task in tasks):
+            try:
+                await asyncio.wait(tasks)
+            except asyncio.CancelledError as error:
+                cancelled = error
         for name in names:
             self.problems.pop(name, None)
+        if cancelled:
+            raise cancelled
 
     async def _keep(self, name: str, work: Work) -> None:
         PART.set(name)
