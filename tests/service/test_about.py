@@ -31,6 +31,7 @@ from web.browser import browser
 
 PASSWORD = "mqtt://user:correct-horse@city.example"
 COMPLAINT = "the barrier at the depot is open; close it, or call the depot"
+SQUEAK = "the barrier at the depot squeaks; grease it"
 
 
 class Barrier(About):
@@ -40,7 +41,7 @@ class Barrier(About):
         return {"opened": 7, "line": PASSWORD}
 
     def problems(self) -> Iterable[Problem]:
-        return [Problem(BAD, COMPLAINT)]
+        return [Problem(BAD, COMPLAINT), Problem(WARNING, SQUEAK)]
 
     def metrics(self) -> Iterable[Family]:
         return [Family("wayside_barrier_opened_total", "counter", "How often.", [({"barrier": self.name}, 7)])]
@@ -102,7 +103,7 @@ def test_a_part_of_a_new_kind_is_in_every_view(tmp_path: Path, capsys: pytest.Ca
     stuck = Pulse("the barrier's motor", lambda: 0, within_s=-1.0)
     barrier = Part({"the barrier's motor": hang}, (Barrier("barriers", "depot"), Broken("broken", "one")), (stuck,))
     is_stuck = "the barrier's motor is stuck: it has work and has not moved"
-    words = (COMPLAINT, is_stuck, "broken one cannot say how it is: KeyError: 'depot'")
+    words = (COMPLAINT, SQUEAK, is_stuck, "broken one cannot say how it is: KeyError: 'depot'")
 
     async def typed(*line: str) -> str:
         await asyncio.to_thread(main, [line[0], str(path), *line[1:]])
@@ -114,7 +115,8 @@ def test_a_part_of_a_new_kind_is_in_every_view(tmp_path: Path, capsys: pytest.Ca
             await until(lambda: snapshot(daemon.parts)["stuck"] == ["the barrier's motor"], "the watchdog's look")
             await until((tmp_path / "state" / "status.sock").exists, "the socket")
             for told in (await typed("status"), await typed("top", "--times", "1")):
-                assert all(each in told for each in (*words, "barriers depot: opened 7", "STUCK: it has work")), told
+                more = ("clock  ", "barriers depot: opened 7", "STUCK: it has work")
+                assert all(each in told for each in (*words, *more)), told
                 assert "correct-horse" not in told
             told = json.loads((await typed("status", "--json")).partition("wayside status:")[0])
             assert told["barriers"]["depot"]["opened"] == 7

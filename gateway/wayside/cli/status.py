@@ -1,7 +1,8 @@
 """`wayside status SITE`: how the running gateway of a site is doing.
 
-Exit status: 0 nothing is down, 1 no gateway is running for this site, 2 the site file cannot be used, 3 the gateway
-runs, but something that it needs is down: a device, a node, a bus, a sink, the log; the standard error says which.
+All that is not well is on the standard error. Exit status: 0 nothing is down, 1 no gateway is running for this site,
+2 the site file cannot be used, 3 the gateway runs, but something that it needs is down: a device, a node, a bus, a
+sink, the log. A warning leaves the exit status as it is.
 """
 
 import argparse
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wayside.daemon.status import SOCKET, ask
+from wayside.parts.about import BAD
 from wayside.site import config
 from wayside.text.printable import printable
 from wayside.text.reason import reason
@@ -38,10 +40,10 @@ def run(args: argparse.Namespace) -> int:
         print(f"wayside status: no gateway answers ({why}); start it: wayside run {args.site}", file=sys.stderr)
         return 1
     print(json.dumps(told, indent=1) if args.json else "\n".join(lines(told)))
-    down = [each["text"] for each in told["problems"] if each["level"] == "bad"]
-    for text in down:
-        print(printable(f"wayside status: {text}", LONGEST), file=sys.stderr)
-    return 3 if down else 0
+    for each in told["problems"]:
+        level = "" if each["level"] == BAD else f"{each['level']}: "
+        print(printable(f"wayside status: {level}{each['text']}", LONGEST), file=sys.stderr)
+    return 3 if any(each["level"] == BAD for each in told["problems"]) else 0
 
 
 def lines(told: dict[str, Any]) -> list[str]:

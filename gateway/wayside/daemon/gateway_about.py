@@ -125,8 +125,11 @@ class ClockAbout(About):
             yield Problem(WARNING, "the clock is not synchronised")
 
     def lines(self) -> Iterator[str]:
+        quality = self._clock.time_quality()
         if self._belief.problem:
             yield f"clock  NOT BELIEVED: {self._belief.problem}"
+        else:
+            yield f"clock  {'' if quality == TimeQuality.SYNCED else 'NOT SYNCHRONISED: '}{quality.name.lower()}"
 
     def sheets(self) -> tuple[Sheet, ...]:
         return ()
