@@ -190,8 +190,8 @@ def test_an_operator_commands_on_the_page_and_a_viewer_only_looks(folder: Path, 
                 await until(lambda: battery.limit == -10)
                 wrote = len(battery.writes)
                 # The control is in kW from here on: the page that stayed open says so, and asks for nothing else.
-                other = PROFILE.replace('address = 3, unit = "W", exponent = 1', 'address = 3, unit = "kW", exponent = 0')
-                (folder / "profiles" / "battery.toml").write_text(other)
+                in_kw = PROFILE.replace('= 3, unit = "W", exponent = 1', '= 3, unit = "kW", exponent = 0')
+                (folder / "profiles" / "battery.toml").write_text(in_kw)
                 await daemon.apply(config.load(path), path.read_bytes())
                 await page.until(f"{card}.querySelector('form').innerText.includes('value in kW')")
                 assert page.errors == []

@@ -60,9 +60,10 @@ class Desk:
         if request.get("do") == ASK:
             asked = _read(DeskAsk, request)
             actuator = self._find(asked.target)
-            if asked.unit not in (None, actuator.what.unit):
-                now = f"is in {actuator.what.unit}" if actuator.what.unit else "has no unit"
-                raise ValueError(f"{actuator.name} {now} now, not in {asked.unit or 'a number without a unit'}: ask again")
+            unit = actuator.what.unit
+            if asked.unit not in (None, unit):
+                now = f"is in {unit} now" if unit else "has no unit now"
+                raise ValueError(f"{actuator.name} {now}, not in {asked.unit or 'a number alone'}; ask again")
             told = actuator.ask(who, asked.value, float(asked.seconds), asked.priority)
             return {"ok": True, "text": told}
         if request.get("do") != WITHDRAW:
