@@ -15,6 +15,8 @@ from site_daemon import running
 from waiting import free_port, until
 from wayside.control.signals import core, feed, remote
 from wayside.control.signals.program import Program
+from wayside.daemon.daemon import Daemon
+from wayside.daemon.status import snapshot
 from wayside.settings.secret_role import Role
 from wayside.site import config, secret_files
 from wayside.values.carrier import CarrierError, NotKeptError
@@ -122,6 +124,30 @@ def test_from_the_command_line_to_the_controller_and_back(tmp_path: Path, capsys
     assert told[-2:] == [f"{NAME}: calendar: the desk stops", f"{NAME}: desk: calendar: reads as written"]
 
 
+def test_a_broken_junction_file_is_a_problem_and_is_taken_up_when_it_is_mended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site, file = str(tmp_path / "site.toml"), tmp_path / "junction-7.toml"
+
+    async def scenario() -> None:
+        async with controlled(tmp_path) as bench:
+            file.write_text("[[[")
+            async with running(tmp_path, TEXT) as daemon:
+                await until(lambda: any("its junction file cannot be used" in each for each in told(daemon)))
+                assert await typed("desk", "show", site) == 0
+                assert await typed("desk", "ask", site, NAME, "flash", "--for", "1min") == 1
+                file.write_text(EXAMPLE.read_text())
+                await until(lambda: not any("its junction file" in each for each in told(daemon)))
+                assert await typed("desk", "ask", site, NAME, "flash", "--for", "1min") == 0
+                await until(lambda: runs(bench) == "flash")
+
+    def told(daemon: Daemon) -> list[str]:
+        return [each["text"] for each in snapshot(daemon.parts)["problems"]]
+
+    asyncio.run(scenario())
+    assert f"its junction file cannot be used: {file}" in capsys.readouterr().out
+
+
 def test_what_is_not_renewed_lapses_into_the_calendar(tmp_path: Path) -> None:
     """The gateway was killed: nobody takes anything back."""
     bench = Bench(tmp_path)
@@ -146,7 +172,7 @@ def test_a_stage_that_is_asked_for_keeps_nobody_at_red_longer_than_the_core_prom
 
 def test_what_the_controller_shows_is_read_and_what_it_does_not_show_is_said(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
-    program = Program("junction-7", tmp_path, SITE, bench.clock)
+    program = Program("junction-7", tmp_path, lambda: SITE, bench.clock)
 
     def read() -> str:
         return program.what.text(program._look())
@@ -162,7 +188,7 @@ def test_what_the_controller_shows_is_read_and_what_it_does_not_show_is_said(tmp
     with pytest.raises(CarrierError, match="silent"):
         read()
     bench.ticks(10)
-    other = Program("junction-7", tmp_path, replace(SITE, name="other"), bench.clock)
+    other = Program("junction-7", tmp_path, lambda: replace(SITE, name="other"), bench.clock)
     with pytest.raises(CarrierError, match="another junction file"):
         other._look()
 
@@ -171,14 +197,14 @@ def test_a_plan_that_the_controller_does_not_have_and_a_folder_that_takes_nothin
     async def scenario() -> None:
         async with controlled(tmp_path) as bench:
             newer = replace(SITE, plans=SITE.plans | {"night": SITE.plans["day"]})
-            program = Program("junction-7", bench.folder, newer, bench.clock)
+            program = Program("junction-7", bench.folder, lambda: newer, bench.clock)
             await until(lambda: feed.read(bench.folder) is not None)
             assert await program.write(0, is_guarded=True) == 0
             with pytest.raises(NotKeptError) as refused:
                 await program.write(program.what.counts("plan night"), is_guarded=True)
             assert refused.value.found == 0
             assert bench.notes[-1][1].startswith('refused: unknown request "plan night"')
-        nowhere = Program("junction-7", tmp_path / "junction-7.toml", SITE, bench.clock)
+        nowhere = Program("junction-7", tmp_path / "junction-7.toml", lambda: SITE, bench.clock)
         with pytest.raises(CarrierError, match="gateway's user has to be allowed to write there"):
             await nowhere.write(1, is_guarded=True)
 

@@ -12,7 +12,7 @@ BATTERY = Controllable("W", 0, -5000, 5000)
 
 def table(*rows: tuple[float, str, object, object]) -> None:
     """One row a moment: time in s, who does something, what, and what the actuator is to have then."""
-    requests = Requests(BATTERY, 0)
+    requests = Requests(lambda: BATTERY, 0)
     for at, who, deed, wanted in rows:
         if isinstance(deed, tuple):
             value, seconds, priority = deed
@@ -80,7 +80,7 @@ def test_who_asks_again_has_one_request_and_may_shorten_it() -> None:
     ],
 )
 def test_what_is_not_taken_changes_nothing(asked: tuple[str, int, float, int], text: str) -> None:
-    requests = Requests(BATTERY, 0)
+    requests = Requests(lambda: BATTERY, 0)
     requests.ask("ben", 7, 10.0, 16, 0.0)
     with pytest.raises(RequestError, match=text):
         requests.ask(*asked, 1.0)
@@ -88,7 +88,7 @@ def test_what_is_not_taken_changes_nothing(asked: tuple[str, int, float, int], t
 
 
 def test_so_many_may_ask_and_those_whose_time_is_over_make_room() -> None:
-    requests = Requests(BATTERY, 0)
+    requests = Requests(lambda: BATTERY, 0)
     for number in range(16):
         requests.ask(f"who {number}", 1, 10.0, 8, 0.0)
     with pytest.raises(RequestError, match="withdraw"):
@@ -103,7 +103,7 @@ class Any(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.requests = Requests(BATTERY, 0)
+        self.requests = Requests(lambda: BATTERY, 0)
         self.now = 0.0
         self.last: dict[str, Request] = {}
 
@@ -147,12 +147,12 @@ TestAny = Any.TestCase
 
 
 def test_what_is_left_to_the_device() -> None:
-    assert Requests(BATTERY, None).decide(0) == (None, None)
+    assert Requests(lambda: BATTERY, None).decide(0) == (None, None)
 
 
 @given(st.floats(0.001, 1e6), st.floats(0, 1e9))
 def test_no_request_outlives_its_end(seconds: float, now: float) -> None:
-    requests = Requests(BATTERY, 0)
+    requests = Requests(lambda: BATTERY, 0)
     if seconds <= LONGEST_S and now + seconds > now:
         requests.ask("anna", 1, seconds, 8, now)
         assert requests.decide(now).value == 1

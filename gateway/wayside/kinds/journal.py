@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wayside.control.desk.about import ControlledAbout
 from wayside.control.desk.controlled import Controlled
-from wayside.control.signals.loader import JunctionFileError, load
+from wayside.control.signals.loader import load
 from wayside.control.signals.program import LOOK_S, RENEW_S, Program
 from wayside.control.table import JournalFolder
 from wayside.kinds.core import Core
@@ -30,10 +30,7 @@ def make(settings: JournalFolder, core: Core) -> Part:
 
 def _commanded(part: Part, name: str, folder: Path, junction_file: Path, core: Core) -> Part:
     """The part, with what the controller runs under the desk."""
-    try:
-        program = Program(name, folder, load(junction_file), core.clock)
-    except JunctionFileError:
-        return part  # the view says what is wrong with it
+    program = Program(name, folder, partial(load, junction_file), core.clock)
     controlled = Controlled(program, 0, core.clock, core.intake.keep, LOOK_S, RENEW_S)
     task = f"desk {name}"
     return replace(

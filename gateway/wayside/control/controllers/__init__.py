@@ -4,7 +4,7 @@ The name of the file is the `kind` of a `[[controller]]` in the site file. It ha
 `begin(settings)`, the state that it starts with, and `step(settings, state, cycle)`, one cycle: pure, without a clock
 and without I/O. It only asks; the desk decides. `docs/examples/stages.py` is one, docs/controllers.md says what holds,
 and `tests/control` has the suite that every controller has to pass.
-May import reading, table and toml_file; config asks for the settings, and only a part of the gateway runs one.
+May import what everybody may; `site` asks for the settings, and only `control.cycles` runs one.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -2,6 +2,6 @@
 
 `requests` is the pure core: who asks for what, until when, how strongly, and what follows. `hold` is pure too: when to
 write to a device, when to look whether it still holds, how seldom to try again. `controlled` runs both for one
-actuator, and logs requests, decisions and effects. May import what `control` may; the daemon ties it to buses, the
-command line and the status site.
+actuator, and logs requests, decisions and effects. May import what `control` may; `kinds` ties it to buses and
+the status site, `daemon` to the command line.
 """

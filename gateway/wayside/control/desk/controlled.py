@@ -41,7 +41,8 @@ class Actuator(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def what(self) -> Controllable: ...
+    def what(self) -> Controllable:
+        """Counts mean the same for ever; there may be more to ask for with time."""
 
     async def guard(self) -> None:
         """Begin the device's own timer, where it has one: before what it guards is in force. CarrierError."""
@@ -78,7 +79,7 @@ class Controlled:
         """fail_safe: see Requests; look_s, renew_s: see Hold."""
         self.actuator = actuator
         self.fail_safe = fail_safe
-        self.requests = Requests(actuator.what, fail_safe)
+        self.requests = Requests(lambda: actuator.what, fail_safe)
         self.hold = Hold(look_s, renew_s)
         self.decision: Decision | None = None
         self._clock = clock

@@ -8,6 +8,7 @@ All times are seconds of a clock that never jumps: the wall clock may be set, an
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 from wayside.values.carrier import Controllable
@@ -54,8 +55,8 @@ class RequestError(ValueError):
 class Requests:
     """The requests for one actuator that stand: a new one of the same person takes the old one's place."""
 
-    def __init__(self, what: Controllable, fail_safe: int | None):
-        """fail_safe: the value while nobody asks, in counts; None: nothing is written then, the device decides."""
+    def __init__(self, what: Callable[[], Controllable], fail_safe: int | None):
+        """what: may be asked for at the moment. fail_safe: the value while nobody asks, in counts; None: nothing is written then, the device decides."""
         self._what = what
         self._fail_safe = fail_safe
         self._standing: dict[str, Request] = {}
@@ -66,7 +67,7 @@ class Requests:
         if not 0 < len(who) <= _LONGEST_NAME:
             raise RequestError(f"who asks has a name of 1 to {_LONGEST_NAME} letters")
         try:
-            self._what.check(value)
+            self._what().check(value)
         except ValueError as error:
             raise RequestError(str(error)) from None
         if not (math.isfinite(seconds) and 0 < seconds <= LONGEST_S):

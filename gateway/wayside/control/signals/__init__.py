@@ -5,6 +5,6 @@
 them a line, a clock and a journal; `remote` and `zones` bring requests and detector zones in; `events`, `feed`,
 `replay`, `live`, `why` and `diagram` show what was done. `schema` and `loader` read the junction file into a `site`.
 
-Times inside are whole ticks of 100 ms. Imports `wayside_wire`, `control.head_line`, `control.journal`, `clock`,
-`toml_file` and `evidence`; nothing of `control.monitor`.
+Times inside are whole ticks of 100 ms. Imports what `control` shares, `evidence` and what everybody may;
+nothing of `control.monitor`.
 """

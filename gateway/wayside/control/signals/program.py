@@ -6,9 +6,12 @@ folder that is gone, ends in the calendar. What the core makes of it is the core
 """
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from wayside.control.signals import feed, remote
+from wayside.control.signals.loader import JunctionFileError
 from wayside.control.signals.remote import CALENDAR
 from wayside.control.signals.site import Site
 from wayside.runtime.clock import Clock
@@ -23,15 +26,18 @@ _AGAIN_S = 0.25
 
 
 class Program:
-    """Of the controller in one folder; the value 0 is its calendar."""
+    """Of the controller in one folder; the value 0 is its calendar, and all that it has while nobody knows its file."""
 
-    def __init__(self, name: str, folder: Path, site: Site, clock: Clock):
-        """name: of its journal; site: of the junction file that the controller runs."""
+    def __init__(self, name: str, folder: Path, load: Callable[[], Site], clock: Clock):
+        """name: of its journal; load: the site of the junction file that the controller runs, JunctionFileError."""
         self.name = f"{name} program"
-        self.what = Controllable.named(CALENDAR, *remote.choices(site))
+        self.what = Controllable.named(CALENDAR)
         self._folder = folder
-        self._junction = site.name
+        self._load = load
+        self._junction = ""
         self._clock = clock
+        with suppress(CarrierError):  # said with the first write, and tried again with each
+            self._know()
 
     async def guard(self) -> None:
         """A request lapses by itself."""
@@ -60,7 +66,18 @@ class Program:
             advice = "the gateway's user has to be allowed to write there: docs/desk.md"
             raise CarrierError(f"{self._folder}: cannot be written ({error.strerror}); {advice}") from None
 
+    def _know(self) -> None:
+        """What may be asked for, from when the junction file can be used; CarrierError."""
+        if self._junction:
+            return
+        try:
+            site = self._load()
+        except JunctionFileError as error:
+            raise CarrierError(f"its junction file cannot be used: {error.problems[0]}") from None
+        self.what, self._junction = Controllable.named(CALENDAR, *remote.choices(site)), site.name
+
     def _look(self) -> int:
+        self._know()
         picture = feed.read(self._folder)
         if picture is None:
             raise CarrierError("no controller shows anything in its folder")
