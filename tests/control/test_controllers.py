@@ -68,12 +68,14 @@ def test_whatever_is_known_and_whatever_time_it_is(case: Case, data: st.DataObje
         passed_ms = data.draw(st.sampled_from([0, 1, 1000, 1000, 60_000, 10**9]))
         utc_ms = START_MS + data.draw(st.sampled_from([0, -(10**12), 10**12]))
         asked = bench.step(seen, passed_ms, utc_ms)
-        assert asked.keys() == may.keys()
+        assert asked.keys() == may.keys(), "step() gives an Ask for each output of asks(), and for no other"
         for name, each in asked.items():
-            assert each.number is None or (isinstance(each.number, Decimal) and each.number.is_finite())
-            assert each.number is None or not may[name] or each.number in may[name]
-            assert 0 < len(each.why) <= 200
-        assert len(cbor.encode(dict(bench.state))) < 1000
+            is_number = each.number is None or (isinstance(each.number, Decimal) and each.number.is_finite())
+            assert is_number, f"{name}: {each.number!r}: a number is a finite Decimal, or None"
+            is_checked = each.number is None or not may[name] or each.number in may[name]
+            assert is_checked, f"{name}: {each.number}: list in asks() each number that step() may ask for"
+            assert 0 < len(each.why) <= 200, f"{name}: why has 1 to 200 characters: {each.why!r}"
+        assert len(cbor.encode(dict(bench.state))) < 1000, "the state is less than 1,000 bytes"
 
 
 def test_it_is_pure(case: Case) -> None:
@@ -87,7 +89,8 @@ def test_it_is_pure(case: Case) -> None:
         before, given_inputs = dict(state), dict(seen)
         cycle = Cycle(seen, 1000 * seconds, START_MS, TimeQuality.SYNCED)
         outcomes = [file.step(options, state, cycle) for _ in range(2)]
-        assert outcomes[0] == outcomes[1] and (dict(state), seen) == (before, given_inputs)
+        assert outcomes[0] == outcomes[1], "the same state and cycle give the same: remember only in the state"
+        assert (dict(state), seen) == (before, given_inputs), "return a new state; leave the given one as it is"
         state = outcomes[0][0]
 
 
@@ -101,8 +104,10 @@ def test_what_is_not_known_asks_for_nothing_or_for_what_is_stated(case: Case) ->
             bench.step(dict.fromkeys(case.inputs, UNKNOWN))
         stated = getattr(bench.options, "unknown", None)
         for each in bench.asked.values():
-            assert each.number == (None if stated is None else getattr(bench.options, stated))
-            assert "no answer" in each.why
+            safe = None if stated is None else getattr(bench.options, stated)
+            told = f"an hour after its inputs are not known it asks for {each}; ask for {safe} then"
+            assert each.number == safe, f"{told}, or have an option `unknown` that names the value"
+            assert "no answer" in each.why, f'{told}, and write "no answer" into its why'
 
 
 def test_a_wall_clock_that_jumps_changes_nothing(case: Case) -> None:
@@ -128,7 +133,8 @@ def test_noise_is_no_flood_of_entries(case: Case) -> None:
                 seen[name] = Input(value, unit)
             changes += bench.step(seen) != before
             before = bench.asked
-        assert changes <= 3, (level, bench.asked)
+        told = f"{changes} changes in 300 cycles around {level} % of the inputs' ranges, the last {bench.asked}"
+        assert changes <= 3, f"{told}; let it stay as it is while an input moves little (docs/controllers.md)"
 
 
 def test_its_work_is_bounded(case: Case) -> None:
