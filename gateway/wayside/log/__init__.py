@@ -3,7 +3,7 @@
 `signed` keeps the last signed checkpoint in a file of its own, `cosigned` those that witnesses co-signed, `store` the
 entries and tiles in SQLite, `tree` the tree over stored tiles, `reader` what can be asked, `log` the order in which all
 of it becomes durable and what start-up finds; `tiles` lays the tree out as paths, `tile_service` serves them. Imports
-`evidence` and `net.http` only; `intake`, `daemon` and `cli` import it, sinks get at it through a protocol.
+`evidence`, `net.http` and what everybody may. What makes and forwards entries imports it, and whatever ties those.
 """
 
 from .cosigned import keep_cosigned, read_cosigned

@@ -56,7 +56,9 @@ class Requests:
     """The requests for one actuator that stand: a new one of the same person takes the old one's place."""
 
     def __init__(self, what: Callable[[], Controllable], fail_safe: int | None):
-        """what: may be asked for at the moment. fail_safe: the value while nobody asks, in counts; None: nothing is written then, the device decides."""
+        """what: may be asked for at the moment. fail_safe: the value while nobody asks, in counts; None: nothing is
+        written then, the device decides.
+        """
         self._what = what
         self._fail_safe = fail_safe
         self._standing: dict[str, Request] = {}

@@ -4,8 +4,8 @@ The name of the file is the `kind` of an `[[adapter]]` in the site file. It has 
 and `open_source(settings, services)`, which returns a Source. What it reports the gateway signs.
 `docs/examples/udp_lines.py` is one, of several devices, `mqtt_values.py` there one that listens to a broker;
 `tests/south` has the suite that every source has to pass.
-May import reading, about, backoff, clock, frame_port, serial_port, table, threads and wayside_wire; config asks for the
-settings, and only the daemon opens one: `south.adapter` has its table and makes its part.
+May import wayside_wire and what everybody may; `site` asks for the settings, and `kinds` opens one: `south.adapter` has
+its table.
 """
 
 from collections import Counter
