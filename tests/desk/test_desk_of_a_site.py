@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from wayside.cli import main, run
 from wayside.control.desk.controlled import STREAM
 from wayside.daemon import manage
 from wayside.daemon.sd_notify import NOBODY
+from wayside.daemon.status import snapshot
 from wayside.evidence.kinds import CommandBody, DecisionBody
 from wayside.lab.plant import answer_for, serve_tcp
 from wayside.runtime.clock import SystemClock
@@ -115,6 +117,38 @@ def test_from_the_command_line_to_the_register_and_back(folder: Path, capsys: py
     assert main(["desk", "show", site]) == 1, "no gateway runs"
 
 
+def test_what_a_killed_gateway_left_is_told_where_the_site_file_has_it_no_more(folder: Path) -> None:
+    """As it was killed: its log is copied while a request stands."""
+    battery, later = Battery(), folder / "later"
+
+    async def problems(text: str) -> list[str]:
+        async with running(later, text) as daemon:
+            await until(lambda: snapshot(daemon.parts)["left"] != {})
+            return [each["text"] for each in snapshot(daemon.parts)["problems"] if "may still have" in each["text"]]
+
+    async def scenario() -> None:
+        async with serve_tcp(answer_for({1: battery, 2: Battery()})) as port:
+            text = SITE.replace("timer =", "# timer =").format(port=port, fail_safe=-100, more="")
+            async with running(folder, text):
+                await until(lambda: battery.limit == -10)
+                asked = ("battery power_limit", "1500", "--for", "15min")
+                assert await typed("desk", "ask", str(folder / "site.toml"), *asked) == 0
+                await until(lambda: "1500 W: reads as written" in str(words(folder)[-1:]))
+                shutil.copytree(folder, later, ignore=shutil.ignore_patterns("*.sock"))
+            without = text.partition("[[actuator]]")[0]
+            (told,) = await problems(without)
+            assert "battery power_limit may still have what the gateway wrote last: 1500 W (request 1 of user" in told
+            assert len(await problems(text.replace("unit = 1", "unit = 2"))) == 1, "its device is another one"
+            async with running(later, text) as daemon:
+                await until(lambda: battery.limit == -10)
+            async with running(later, without) as daemon:
+                await until(lambda: len(daemon.parts.running.works("actuators left behind")) == 1)
+                await asyncio.wait_for(daemon.committer.commit([]), 60)
+                assert snapshot(daemon.parts)["left"] == {}, "it was put right"
+
+    asyncio.run(scenario())
+
+
 def test_a_site_file_that_drops_the_actuator_leaves_the_fail_safe_value(folder: Path) -> None:
     battery = Battery()
 
@@ -131,6 +165,8 @@ def test_a_site_file_that_drops_the_actuator_leaves_the_fail_safe_value(folder: 
                 (folder / "site.toml").write_text(without)
                 await daemon.apply(config.load(folder / "site.toml"), without.encode())
                 assert battery.limit == -10
+                await until(lambda: "reads as written" in str(words(folder)[-1:]))
+                assert snapshot(daemon.parts)["left"] == {}
 
     asyncio.run(scenario())
 

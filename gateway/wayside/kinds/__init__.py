@@ -2,8 +2,9 @@
 
 This file is the only list of them; beside it stands a file for each kind that is made of several folders, with `make`,
 and what stands between folders that do not know each other: `journal_feed` and `junction_view` (control and log),
-`cosigning` (witness and log), `backlog` and `log_view` (north and log), `meter_memory` (south and log). `clients` knows
-whom a part believes and how it shows itself. A kind's table stands beside the code that it is made of.
+`cosigning` (witness and log), `backlog` and `log_view` (north and log), `meter_memory` (south and log), `left_behind`
+(desk and log). `clients` knows whom a part believes and how it shows itself. A kind's table stands beside the code that
+it is made of.
 
 Imports every folder but `daemon`, which runs the parts and knows none of the kinds.
 """
@@ -21,6 +22,7 @@ from wayside.kinds import (
     bus,
     controller,
     journal,
+    left_behind,
     node,
     radios,
     remote,
@@ -74,6 +76,7 @@ KINDS = (
     _each(BleTable, radios.make_bluetooth, "bluetooth", "environment"),
     _each(AdapterTable, adapters.make, "adapters"),
     PartKind(actuator.make, actuator.wanted, ("actuators",), is_over_devices=True),
+    PartKind(left_behind.make, left_behind.wanted, ("left",)),
     PartKind(controller.make, controller.wanted, ("controllers",)),
     _each(WebTable, web.make, is_north=True),
     _each(RemoteTable, remote.make, is_north=True),

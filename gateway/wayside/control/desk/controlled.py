@@ -32,7 +32,7 @@ _LAST_AGAIN_S = 1.0
 _HOUR_S = 3600.0
 _REQUESTS_PER_HOUR = 1800
 _EFFECTS_PER_HOUR = 60  # for a value that was told of before
-_READS = "reads as written"
+_READS, _NEAREST, _BLIND = "reads as written", "which is its nearest", "acknowledged; it cannot be read back"
 
 
 class Actuator(Protocol):
@@ -89,6 +89,8 @@ class Controlled:
         self._effect: tuple[int, str] | None = None  # that was told last, and of which value
         self._effects = Rate(_EFFECTS_PER_HOUR)
         self._untold = 0
+        # Where a value stays when the gateway is killed, for the next one; "": it ends there by itself.
+        self._stays_at = actuator.what.place if renew_s is None else ""
         self._turns = 0
         self._is_ours = False  # a value that somebody asked for may be in force
 
@@ -215,7 +217,8 @@ class Controlled:
     def _keep_decision(self, cause: str, inputs: dict[str, object] | None = None) -> None:
         value = self.hold.wanted
         what = "left to the device" if value is None else self.what.shown(value)
-        self._keep(STREAM, DecisionBody(NAME, f"{self.name}: {what}", cause, inputs))
+        known = {"place": self._stays_at, **(inputs or {})}
+        self._keep(STREAM, DecisionBody(NAME, f"{self.name}: {what}", cause, known))
 
     async def _do(self, act: Act) -> None:
         wanted = self.hold.wanted
@@ -306,5 +309,10 @@ class Controlled:
 def _how(wanted: int, found: int | None, what: Controllable) -> str:
     """What came of a write that took."""
     if found is None:
-        return "acknowledged; it cannot be read back"
-    return _READS if found == wanted else f"reads {what.shown(found)}, which is its nearest"
+        return _BLIND
+    return _READS if found == wanted else f"reads {what.shown(found)}, {_NEAREST}"
+
+
+def has_taken(outcome: str) -> bool:
+    """Whether this, of an effect in the log, says that the device took the value."""
+    return outcome in (_READS, _BLIND) or outcome.endswith(_NEAREST)
