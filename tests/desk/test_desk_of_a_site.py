@@ -244,6 +244,19 @@ def test_an_operator_commands_on_the_page_and_a_viewer_only_looks(folder: Path, 
     asyncio.run(scenario())
 
 
+def test_who_may_not_enter_the_state_folder_is_told_what_to_do(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (folder / "site.toml").write_text(SITE.format(port=1, fail_safe=0, more=""))
+    monkeypatch.setattr(manage, "ask", refuse)
+    assert main(["desk", "withdraw", str(folder / "site.toml"), "battery power_limit"]) == 2
+    said = capsys.readouterr().err
+    assert "site.toml: you may not ask its gateway; run this as the gateway's user" in said
+
+
 def test_commands_have_a_journal_of_their_own(folder: Path) -> None:
     path = folder / "site.toml"
     good = SITE.format(port=1, fail_safe=0, more='[[retention]]\ndevices = ["desk"]\ndays = 30')

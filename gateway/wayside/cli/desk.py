@@ -57,6 +57,10 @@ def run(args: argparse.Namespace) -> int:
     except TimeoutError:
         print("wayside desk: the gateway gives no answer; what was asked may be in force: look again", file=sys.stderr)
         return 1
+    except PermissionError:
+        advice = "run this as the gateway's user, such as: sudo -u wayside wayside desk ..."
+        print(f"wayside desk: {args.site}: you may not ask its gateway; {advice}", file=sys.stderr)
+        return 2
     except (config.SiteFileError, OSError) as error:
         print(f"wayside desk: {error}", file=sys.stderr)
         return 2
