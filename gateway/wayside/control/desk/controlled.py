@@ -315,4 +315,4 @@ def _how(wanted: int, found: int | None, what: Controllable) -> str:
 
 def has_taken(outcome: str) -> bool:
     """Whether this, of an effect in the log, says that the device took the value."""
-    return outcome in (_READS, _BLIND) or outcome.endswith(_NEAREST)
+    return outcome.startswith((_READS, _BLIND)) or _NEAREST in outcome
