@@ -2,8 +2,11 @@
 
 `signed` keeps the last signed checkpoint in a file of its own, `cosigned` those that witnesses co-signed, `store` the
 entries and tiles in SQLite, `tree` the tree over stored tiles, `reader` what can be asked, `log` the order in which all
-of it becomes durable and what start-up finds; `tiles` lays the tree out as paths, `tile_service` serves them. Imports
-`evidence`, `net.http` and what everybody may. What makes and forwards entries imports it, and whatever ties those.
+of it becomes durable and what start-up finds, `retention` what may be erased and when; `tiles` lays the tree out as
+paths, `tile_service` serves them.
+
+Imports `evidence`, `net.http` and `text`. `intake`, `site`, `remote`, `south.lora`, `kinds`, `daemon`, `lab` and `cli`
+import it; `north` imports its error only: a sink reads the log through a protocol.
 """
 
 from .cosigned import keep_cosigned, read_cosigned

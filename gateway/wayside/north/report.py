@@ -18,9 +18,13 @@ from .sink import SinkRecord
 class Report(NamedTuple):
     """origin, entry_index: where it stands in which log, which tells a repetition; attested: "device" or "gateway".
 
-    device, boot, sequence: the pack's identity; readings: at least one, their times as `time_quality` says (SYNCED or
-    HOLDOVER: ms since 1970 UTC; UNSYNCED: ms since the start of boot number `boot`). logged_at_ms: when it came into
-    the log, ms since 1970 UTC; None where the gateway did not know the time.
+    device, boot, sequence: the pack's identity. logged_at_ms: when it came into the log, ms since 1970 UTC; None where
+    the gateway did not know the time.
+
+    readings: at least one. The fields of a reading (wayside.values.reading.Reading) are `channel`, `unit` (SenML),
+    `mantissa` and `exponent` (the value is mantissa * 10**exponent; mantissa is None when there is no value), `quality`
+    (GOOD, UNCERTAIN or BAD), `reason` (text, of a bad reading only; else "") and `time_ms`: ms since 1970 UTC when
+    `time_quality` is SYNCED or HOLDOVER, ms since the start of boot number `boot` when it is UNSYNCED.
     """
 
     origin: str

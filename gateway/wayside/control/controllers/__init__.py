@@ -4,7 +4,8 @@ The name of the file is the `kind` of a `[[controller]]` in the site file. It ha
 `begin(settings)`, the state that it starts with, and `step(settings, state, cycle)`, one cycle: pure, without a clock
 and without I/O. It only asks; the desk decides. `docs/examples/stages.py` is one, docs/controllers.md says what holds,
 and `tests/control` has the suite that every controller has to pass.
-May import what everybody may; `site` asks for the settings, and only `control.cycles` runs one.
+May import what everybody may; it needs `settings` and `values`. Only `control` imports this package:
+`control.controller` has the table `[[controller]]` and asks for the settings, `control.cycles` runs the steps.
 """
 
 from collections.abc import Collection, Mapping, Sequence

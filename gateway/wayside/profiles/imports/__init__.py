@@ -4,7 +4,7 @@ An importer is a function from text to a `Draft`: channels, and a line for each 
 number means is never guessed; where the other format does not tell a unit, the draft says so. YAML is read by PyYAML,
 the extra `import`.
 
-Imports `profiles` and what everybody may; the command line imports it.
+Imports of the gateway `profiles`, `settings` and `text`; only `cli` imports this package.
 """
 
 from collections.abc import Callable

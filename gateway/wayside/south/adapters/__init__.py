@@ -4,8 +4,8 @@ The name of the file is the `kind` of an `[[adapter]]` in the site file. It has 
 and `open_source(settings, services)`, which returns a Source. What it reports the gateway signs.
 `docs/examples/udp_lines.py` is one, of several devices, `mqtt_values.py` there one that listens to a broker;
 `tests/south` has the suite that every source has to pass.
-May import wayside_wire and what everybody may; `site` asks for the settings, and `kinds` opens one: `south.adapter` has
-its table.
+May import `net`, `parts`, `runtime`, `settings`, `text`, `values` and `wayside_wire`. Only `south` imports this
+package: `south.adapter` has the table `[[adapter]]`, asks for the settings and makes the part that opens a source.
 """
 
 from collections import Counter
