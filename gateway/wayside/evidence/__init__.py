@@ -7,8 +7,8 @@
 * the judgement: `look` (each entry by itself), `chain` and `judge` (entries together: the one judge of all),
   `checkpoint` and `assurance` (whose), `verify` (a file), `settlement` (energy), `finding` (in words)
 
-Imports `wayside_wire` and `cryptography`, and nothing of the gateway. `log`, `trust`, `intake`, `north`, `receiver`,
-`witness`, `daemon` and `cli` may import it.
+Imports `wayside_wire` and `cryptography`, and nothing of the gateway. Every room that writes, forwards or checks
+evidence may import it.
 """
 
 

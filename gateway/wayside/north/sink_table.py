@@ -1,6 +1,6 @@
 """The table `[[sink]]` of a site file. What it asks for is made in `kinds.sinks`, between `north` and `log`.
 
-Imports of the gateway `client`, `config_values`, `part`, `toml_file`, and `sinks`, whose files are the kinds of sinks.
+Imports what everybody may, and `north.sinks`, whose files are the kinds of sinks.
 """
 
 from collections.abc import Iterable

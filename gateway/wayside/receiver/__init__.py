@@ -4,6 +4,6 @@
 with the keys that were given), ``receive`` brings it from the broker, ``view`` turns the account into lines of text,
 ``screen`` puts those on a terminal.
 
-May import ``evidence``, ``net.mqtt``, ``wayside_wire`` and of ``north`` the topics. Only the demo and ``cli`` import
+May import ``evidence``, ``net.mqtt``, what everybody may, and of ``north`` the topics. Only the demo and ``cli`` import
 this package.
 """

@@ -14,7 +14,7 @@ that leaves this machine. Its file says itself where to, so a site file with ano
 
 The type of the key says which it is: `config_values.PasswordFile` and the others; its value is a SecretFile.
 
-Why: docs/decisions/0094. Imports of the gateway `config`, `client` and `evidence.files`.
+Why: docs/decisions/0094. Imports of the gateway `site.config`, `settings` and `evidence.files`.
 """
 
 import os

@@ -1,6 +1,6 @@
 """The kind `[[adapter]]`: its table in the site file, and the part that it asks for.
 
-Imports of the gateway `client`, `config_values`, `toml_file`, what parts are made of, and `adapters`: the kinds.
+Imports what everybody may, and `south.adapters`: the kinds.
 """
 
 import asyncio

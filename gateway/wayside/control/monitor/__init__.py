@@ -1,4 +1,4 @@
 """The independent monitor of a junction's signals: its own process, matrix, key and line, and no code of `signals`.
 
-Imports wayside_wire, `control.head_line`, `control.journal` and `evidence`; the command line imports it.
+Imports `wayside_wire`, `control.head_line`, `control.journal`, `evidence` and `text.reason`; only `cli` imports it.
 """

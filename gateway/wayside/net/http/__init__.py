@@ -2,7 +2,8 @@
 
 `connections` bounds how many there are and how long one lives, `stack` what one may send, and `service` is a server for
 short answers; the status site, tiles and the witness are made of these. aiohttp is the extra `web`, so `stack` and
-`service` are imported only where something is served. Imports `text`; `web`, `log` and `witness` import it.
+`service` are imported only where something is served. Imports `text`; `web`, `log`, `witness`, and where they
+are started `kinds`, `daemon` and `cli` import it.
 """
 
 import importlib.util

@@ -7,7 +7,7 @@ pauses without any I/O; `link` moves bytes under the guard of wayside_wire; `wri
 models, `sunspec_model` the channels of each; `watch` says what a bus owes that is down; `scan` and `sniff` are for the
 technician.
 
-Imports reading, clock, profiles and wayside_wire; daemon and cli import it.
+Imports `profiles` and what everybody may; `kinds` and `cli` import it, and the simulated plants of `lab`.
 """
 
 from .bus import ModbusBus, Priority
