@@ -212,12 +212,16 @@ class Observer:
         text = f"{now_ms}: {asset.name} {point.watts} W"
         if heard and known:
             return
+        before, default = self._before[asset.name], asset.default_w
+        if len(point.phases) < len(asset.phases):
+            default = default // len(asset.phases)
+        most, least = max(0, before), min(0, before)
         if asset.is_firm:
-            wrong = not min(0, asset.default_w) <= point.watts <= max(0, asset.default_w)
+            wrong = not max(least, min(0, default)) <= point.watts <= min(most, max(0, default))
         elif asset.kind == Kind.INVERTER:
-            wrong = point.watts < asset.default_w
+            wrong = point.watts < max(default, least)
         else:
-            wrong = point.watts > asset.default_w or (not heard and point.watts > self._before[asset.name])
+            wrong = point.watts > min(default, most) or point.phases != self._phases[asset.name]
         if wrong:
             self._fail("UNKNOWN", f"{text} without {'the meter' if heard else 'being heard'}")
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wayside.control.energy import core, limits, meter, reserve, share, steady, writes
 from wayside.control.energy.assets import Asset, Kind, SiteError
-from wayside.control.energy.cycle import How, Request, Requests, Seen, SetPoint
+from wayside.control.energy.cycle import How, Request, Requests, Seen, SetPoint, Snapshot
 from wayside.control.energy.limits import Limit, Party
 
 UNTIL = 500_000_000
@@ -323,6 +323,57 @@ def test_death_leaves_no_mode_behind() -> None:
             registers[write.control] = write.value
             assert not (registers[writes.CHARGE_W] and registers[writes.DISCHARGE_W])
         assert registers[writes.CHARGE_W] - registers[writes.DISCHARGE_W] == watts
+
+
+def single(load: int = 2_500, **more) -> World:
+    """A car on phase a, with 1500 W left beside what the house takes there."""
+    world = World(house(CAR, parties=(fuse(4_000),)), base=(load, 300, 300), **more)
+    world.run(120, wanting(ask("car", 3_680)))
+    assert world.points[0][1:3] == (4_000 - load if load > 320 else 3_680, ("a",))
+    return world
+
+
+def test_unknown_a_meter_that_is_lost_raises_nothing() -> None:
+    """On one phase its default of three went on that one; an inverter that was curtailed fed in its default."""
+    world = single()
+    world.grid_fault = "lost"
+    world.run(20, wanting(ask("car", 3_680)))
+    assert world.points[0][1:3] == (1_380, ("a",))  # what its default has on that phase
+    world = World(house(INVERTER, CAR), sun=100)
+    world.run(80, wanting(ask("pv", -900)))
+    world.grid_fault = "lost"
+    world.run(20, wanting(ask("car", 11_040)))
+    assert (world.tell("pv"), world.tell("car")) == (-900, 0)
+
+
+def test_unknown_a_car_on_one_phase_has_a_third_of_its_default_on_it_at_every_end() -> None:
+    world = single(300)
+    state = core.resume(world.site, world.state, world.now, core.Now(5_000, world.now.utc_ms + 2_000))
+    _, points, _ = core.decide(world.site, state, Snapshot(None), Requests(), core.Now(6_000, 0))
+    assert points[0][1:3] == (1_380, ("a",))
+    done = writes.writes(CAR, world.points[0])
+    assert dict(done)[writes.REVERSION_W] == 1_380
+    names = [each.control for each in done]
+    assert names.index(writes.REVERSION_W) < names.index(writes.PHASES)
+    back = [each.control for each in writes.writes(CAR, world.points[0]._replace(watts=4_140, phases=ABC))]
+    assert back.index(writes.PHASES) < back.index(writes.REVERSION_W)
+
+
+def test_steady_phases_wait_their_whole_time_where_the_state_was_lost() -> None:
+    """kill -9 once a minute changed the phases once a minute."""
+    world = World(house(CAR, parties=(fuse(9_000),)), is_new=True)
+    world.run(298, wanting(ask("car", 3_680)))
+    assert world.points[0].phases == ABC
+    world.run(5, wanting(ask("car", 3_680)))
+    assert world.points[0].phases == ("a",) and not world.observer.violations
+
+
+def test_death_reactive_power_is_given_back_when_nobody_asks_for_it_any_more() -> None:
+    asset = dataclasses.replace(BATTERY, most_var=2_000)
+    for var, expected in ((1_500, 1_500), (None, 0)):
+        done = dict(writes.writes(asset, SetPoint("battery", 0, ABC, 60_000, var)))
+        assert done[writes.VAR] == expected
+    assert writes.VAR not in dict(writes.writes(BATTERY, SetPoint("battery", 0, ABC, 60_000)))
 
 
 # --- restart ---

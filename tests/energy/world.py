@@ -22,7 +22,8 @@ class World:
     """A site in time. base: loads by phase; sun: what inverters could feed in, of their most, in percent.
 
     dead: assets that are not heard, and fall to their default when their set-point is over; wild: those that do not
-    follow, and draw what they want; idle: those that take nothing; lags: cycles until an asset follows.
+    follow, and draw what they want; idle: those that take nothing; lag: cycles until an asset follows. is_new: the
+    core's state was lost; else it is known that no phases have changed lately.
     """
 
     site: Site
@@ -36,12 +37,15 @@ class World:
     idle: frozenset[str] = frozenset()
     heard: frozenset[str] = frozenset()
     lag: int = 1
+    is_new: bool = False
     seen: dict[str, dict] = field(default_factory=dict)
     energy_mwh: dict[str, int] = field(default_factory=dict)
     using: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(core=core, limits=limits))
 
     def __post_init__(self) -> None:
         self.state = self.using.core.begin(self.site, self.now)
+        if not self.is_new:
+            self.state = self.state._replace(held=tuple(each._replace(switched_ms=None) for each in self.state.held))
         self.observer = Observer(self.site, self.now_ms)
         self.points = ()
         self.reasons = ()

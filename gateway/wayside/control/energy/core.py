@@ -47,9 +47,12 @@ class State(NamedTuple):
 
 
 def begin(site: Site, now: Now) -> State:
-    """How a site starts: nobody has been heard, each asset is at its default, for no one knows how long."""
+    """How a site starts: nobody has been heard, each asset is at its default, for no one knows how long; so it waits
+    its whole minimum times, and as long before its phases change."""
     parties = tuple(limits.begin(party, now.ms) for party in site.parties)
-    held = tuple(Held(asset.default_w, moved_ms=now.ms, turned_ms=now.ms) for asset in site.assets)
+    held = tuple(
+        Held(asset.default_w, moved_ms=now.ms, turned_ms=now.ms, switched_ms=now.ms) for asset in site.assets
+    )
     return State(now.ms, parties, meter.Memory(), held, now.ms)
 
 
@@ -69,18 +72,19 @@ def resume(site: Site, state: State, then: Now, now: Now) -> State:
         return each._replace(limit=later, since_ms=each.since_ms + shift)
 
     parties = tuple(limits.Memory(None, tuple(map(limit, memory.standing))) for memory in state.parties)
-    held = tuple(
-        each._replace(
-            watts=asset.default_w,
+    def held(asset: Asset, each: Held) -> Held:
+        watts = steady.capped(asset, each, each.watts)
+        return each._replace(
+            watts=watts,
             moved=0,
             moved_ms=now.ms,
-            turned_ms=each.turned_ms + shift if bool(each.watts) == bool(asset.default_w) else now.ms,
+            turned_ms=each.turned_ms + shift if bool(each.watts) == bool(watts) else now.ms,
             switched_ms=None if each.switched_ms is None else each.switched_ms + shift,
             strays_ms=None,
         )
-        for asset, each in zip(site.assets, state.held, strict=True)
-    )
-    return State(now.ms, parties, meter.Memory(), held, now.ms)
+
+    all_held = tuple(map(held, site.assets, state.held))
+    return State(now.ms, parties, meter.Memory(), all_held, now.ms)
 
 
 def decide(
@@ -112,7 +116,7 @@ def decide(
     held = tuple(
         steady.held_after(task.asset, task.held, task.watts, task.single, now.ms)
         if task is not None
-        else steady.held_after(asset, before, _capped(asset, before.watts), before.single, now.ms)
+        else steady.held_after(asset, before, steady.capped(asset, before, before.watts), before.single, now.ms)
         for task, asset, before in zip(tasks, site.assets, state.held, strict=True)
     )
     if not any(task.held.watts == 0 and task.watts for task in here if task.asset.kind in (Kind.CHARGER, Kind.LOAD)):
@@ -249,11 +253,11 @@ def _wish(task: Task, requests: Sequence[Request], seen: Seen, is_known: bool, b
         watts, bound, by = allowed.must, "departure", ""
     task.wish, task.priority, task.var, task.asked = wish.watts, wish.priority, wish.var, bool(wish.by)
     if not is_known:
-        capped = _capped(asset, watts)
+        capped = steady.capped(asset, held, watts)
         if capped != watts:
             watts, bound, by = capped, "grid meter", ""
     elapsed_ms = min(CYCLE_MS, max(0, now_ms - before_ms))
-    wants = steady.wants_single(asset, held, watts, wish.phases, now_ms)
+    wants = steady.wants_single(asset, held, watts, wish.phases, now_ms) if is_known else held.single
     for task.single in (wants, held.single):
         most = min(watts, steady.most_w(asset, task.single))
         followed, why = steady.follow(asset, held, task.single, most, elapsed_ms, now_ms)
@@ -261,7 +265,7 @@ def _wish(task: Task, requests: Sequence[Request], seen: Seen, is_known: bool, b
             break  # else it does not change over before it has got so far
     if not is_known:  # nobody can say what helps
         task.low, task.high = max(task.low, min(0, asset.default_w)), min(task.high, max(0, asset.default_w))
-    if not is_known and _capped(asset, followed) != followed:  # at once
+    if not is_known and steady.capped(asset, held, followed) != followed:  # at once
         followed, why = steady.rounded_to(watts, asset.step_w, task.least, watts), ""
     clipped = max(allowed.low, min(allowed.high, followed))
     if clipped != followed:
@@ -271,13 +275,6 @@ def _wish(task: Task, requests: Sequence[Request], seen: Seen, is_known: bool, b
     if abs(clipped) < task.least:
         clipped = 0
     task.watts, task.target, task.bound, task.by = clipped, max(allowed.low, min(allowed.high, watts)), bound, by
-
-
-def _capped(asset: Asset, watts: int) -> int:
-    """A set-point while the grid meter, or the asset, is not known: no more than the default; who follows has it."""
-    if asset.is_firm:
-        return asset.default_w
-    return max(watts, asset.default_w) if asset.kind == Kind.INVERTER else min(watts, asset.default_w)
 
 
 def _start(site: Site, state: State, balance: Balance, now_ms: int) -> int:

@@ -5,7 +5,7 @@ What a limit wants comes behind this and at once; the way back from it goes thro
 
 from typing import NamedTuple
 
-from wayside.control.energy.assets import Asset
+from wayside.control.energy.assets import Asset, Kind
 from wayside.control.energy.reserve import Range
 
 
@@ -35,6 +35,23 @@ def least_w(asset: Asset, single: bool) -> int:
 def most_w(asset: Asset, single: bool) -> int:
     """The most that it may take."""
     return min(asset.high_w, asset.single_high_w) if single else asset.high_w
+
+
+def default_w(asset: Asset, single: bool) -> int:
+    """Its default on the phases on which it runs: on one phase no more than its default has on that one."""
+    if not single:
+        return asset.default_w
+    watts = asset.default_w // len(asset.phases)
+    return watts if watts >= asset.single_least_w else 0
+
+
+def capped(asset: Asset, held: Held, watts: int) -> int:
+    """`watts` while the grid meter, or the asset, is not known: no more than its default, and no more than it had; who
+    follows in both directions has its default."""
+    default, most, least = default_w(asset, held.single), max(0, held.watts), min(0, held.watts)
+    if asset.is_firm:
+        return max(least, min(most, default))
+    return max(watts, default, least) if asset.kind == Kind.INVERTER else min(watts, default, most)
 
 
 def may_switch(asset: Asset, held: Held, now_ms: int) -> bool:

@@ -7,6 +7,7 @@ two mode registers the one that is left is reset before the other one is set.
 
 from typing import NamedTuple
 
+from wayside.control.energy import steady
 from wayside.control.energy.assets import Asset
 from wayside.control.energy.cycle import SetPoint
 
@@ -25,10 +26,14 @@ REVERSION_W, REVERSION_MS, WATTS, CHARGE_W, DISCHARGE_W, VAR, PHASES, ENABLE = (
 
 def writes(asset: Asset, point: SetPoint) -> tuple[Write, ...]:
     """All of them, in their order; a carrier may leave out what the device has already, but for the reversion time."""
-    guard = (Write(REVERSION_W, asset.default_w), Write(REVERSION_MS, point.duration_ms))
+    default_w = steady.default_w(asset, len(point.phases) < len(asset.phases))
+    guard = (Write(REVERSION_W, default_w), Write(REVERSION_MS, point.duration_ms))
     phases = (Write(PHASES, len(point.phases)),) if asset.single else ()
-    var = (Write(VAR, point.var),) if point.var is not None else ()
-    return (*guard, *phases, *var, *_value(asset, point.watts), Write(ENABLE, 1))
+    # What it falls back to is never that of three phases while it is on one.
+    guard = (*phases, *guard) if default_w == asset.default_w else (*guard, *phases)
+    # Nobody asks for reactive power: what was asked before is given back.
+    var = (Write(VAR, point.var or 0),) if asset.most_var else ()
+    return (*guard, *var, *_value(asset, point.watts), Write(ENABLE, 1))
 
 
 def _value(asset: Asset, watts: int) -> tuple[Write, ...]:
