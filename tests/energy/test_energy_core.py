@@ -167,6 +167,67 @@ def test_limit_no_export_curtails_and_charges() -> None:
     assert world.why("pv").by == "feed (fail-safe)" and world.observer.kept_after == [1]
 
 
+def refuses(watts: int) -> int:
+    return min(watts, 0)
+
+
+def keeps(watts: int) -> int:
+    return max(watts, 0)
+
+
+def half(watts: int) -> int:
+    return watts // 2
+
+
+@pytest.mark.parametrize("bend", [refuses, half])
+@pytest.mark.parametrize("watts", [0, 3_000])
+def test_limit_a_battery_that_does_not_take_what_it_is_told_is_not_counted_on_again(watts: int, bend) -> None:
+    """The inverter was let go because the battery could take it, each 14 s anew, and fed in 5 kW for four of them."""
+    site = house(BATTERY, INVERTER, parties=(Party("feed", (Limit(EXPORT, watts, (), "feed"),)),))
+    world = World(site, sun=100, bends={"battery": bend})
+    over = []
+    for second in range(200):
+        world.cycle()
+        over += [second] * (world.grid[0] < -watts - 30)
+    assert len(over) <= 8 and max(over, default=0) < 30
+    assert world.observer.turns["pv"] + world.observer.turns["battery"] <= 4
+
+
+@pytest.mark.parametrize("bend", [keeps, half])
+def test_limit_a_battery_that_does_not_give_what_it_is_told_lets_no_car_up(bend) -> None:
+    world = World(house(CAR, BATTERY, parties=(fuse(4_000),)), base=(1_500,) * 3, bends={"battery": bend})
+    over = 0
+    for _ in range(300):
+        world.cycle(wanting(ask("car", 11_040, 5)))
+        over += max(world.grid[1:]) > 4_030
+    assert over <= 8 and 7_000 < world.tell("car") < 11_000
+    assert world.observer.turns["car"] + world.observer.turns["battery"] <= 4
+
+
+def test_limit_a_battery_that_does_again_what_it_is_told_is_counted_on_again() -> None:
+    site = house(BATTERY, INVERTER, parties=(Party("feed", (Limit(EXPORT, 0, (), "feed"),)),))
+    world = World(site, sun=100, bends={"battery": refuses})
+    world.run(60)
+    assert world.power == {"battery": 0, "pv": -900} and world.state.held[0].short == 1
+    world.bends = {}
+    world.run(20)
+    assert world.power == {"battery": 5_000, "pv": -5_900} and world.state.held[0].short == 0
+    assert world.observer.turns["pv"] <= 2
+
+
+@pytest.mark.parametrize("late", [0, 1, 2, 3])
+@pytest.mark.parametrize("lag", [1, 2, 3])
+def test_limit_a_late_meter_and_slow_assets_make_no_oscillation(late: int, lag: int) -> None:
+    site = house(BATTERY, INVERTER, parties=(Party("feed", (Limit(EXPORT, 0, (), "feed"),)),))
+    world = World(site, sun=100, late=late, lag=lag)
+    world.run(60)
+    world.observer.turns = dict.fromkeys(world.observer.turns, 0)
+    for _ in range(60):
+        world.cycle()
+        assert world.grid[0] >= -30
+    assert sum(world.observer.turns.values()) <= 1
+
+
 @pytest.mark.parametrize(
     ("heard", "expected"),
     [

@@ -1,5 +1,6 @@
 """A site that does what it is told, or not: loads, sun, assets with their delays, readings with their faults."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -22,8 +23,9 @@ class World:
     """A site in time. base: loads by phase; sun: what inverters could feed in, of their most, in percent.
 
     dead: assets that are not heard, and fall to their default when their set-point is over; wild: those that do not
-    follow, and draw what they want; idle: those that take nothing; lag: cycles until an asset follows. is_new: the
-    core's state was lost; else it is known that no phases have changed lately.
+    follow, and draw what they want; idle: those that take nothing; bends: what an asset makes of its set-point. lag:
+    cycles until an asset follows; late: cycles until the grid meter shows what is. is_new: the core's state was lost;
+    else it is known that no phases have changed lately.
     """
 
     site: Site
@@ -37,6 +39,8 @@ class World:
     idle: frozenset[str] = frozenset()
     heard: frozenset[str] = frozenset()
     lag: int = 1
+    late: int = 0
+    bends: dict[str, Callable[[int], int]] = field(default_factory=dict)
     is_new: bool = False
     seen: dict[str, dict] = field(default_factory=dict)
     energy_mwh: dict[str, int] = field(default_factory=dict)
@@ -49,6 +53,7 @@ class World:
         self.observer = Observer(self.site, self.now_ms)
         self.points = ()
         self.reasons = ()
+        self._shown: list[list[int]] = []
         self.bounds = ()
         self.power = {asset.name: asset.default_w for asset in self.site.assets}
         self._queue = [{asset.name: (asset.default_w, asset.phases) for asset in self.site.assets}] * self.lag
@@ -92,7 +97,8 @@ class World:
             energy = self.energy_mwh[asset.name] // 1000 if asset.capacity_wh else None
             power = self.power[asset.name] if asset.is_metered else None
             seen[asset.name] = Seen(self.now_ms, power, None, energy)._replace(**self.seen.get(asset.name, {}))
-        total, *phases = self.grid
+        self._shown = [*self._shown, self.grid][-1 - self.late :]
+        total, *phases = self._shown[0]
         grid = Grid(self.now_ms, total, tuple(phases))
         faults = {
             "lost": None,
@@ -147,7 +153,7 @@ class World:
                 self._on[name] = phases
             if asset.kind == Kind.INVERTER:
                 watts = max(watts, asset.low_w * self.sun // 100)
-                self._moved_itself |= watts < self.power[name]  # let go, it is a step of generation
+            watts = self.bends.get(name, int)(watts)
             if name in self.idle and watts > 0:
                 watts = 0
             if name in self.wild:

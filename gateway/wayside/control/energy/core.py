@@ -50,9 +50,7 @@ def begin(site: Site, now: Now) -> State:
     """How a site starts: nobody has been heard, each asset is at its default, for no one knows how long; so it waits
     its whole minimum times, and as long before its phases change."""
     parties = tuple(limits.begin(party, now.ms) for party in site.parties)
-    held = tuple(
-        Held(asset.default_w, moved_ms=now.ms, turned_ms=now.ms, switched_ms=now.ms) for asset in site.assets
-    )
+    held = tuple(Held(asset.default_w, moved_ms=now.ms, turned_ms=now.ms, switched_ms=now.ms) for asset in site.assets)
     return State(now.ms, parties, meter.Memory(), held, now.ms)
 
 
@@ -72,6 +70,7 @@ def resume(site: Site, state: State, then: Now, now: Now) -> State:
         return each._replace(limit=later, since_ms=each.since_ms + shift)
 
     parties = tuple(limits.Memory(None, tuple(map(limit, memory.standing))) for memory in state.parties)
+
     def held(asset: Asset, each: Held) -> Held:
         watts = steady.capped(asset, each, each.watts)
         return each._replace(
@@ -190,7 +189,7 @@ def _task(site: Site, asset: Asset, held: Held, seen: Seen | None, now_ms: int) 
         return None
     before = held.range
     held = held._replace(range=reserve.allowed(asset, seen, before, now_ms))
-    held = held._replace(strays_ms=steady.strays(asset, held, power, now_ms))
+    held = steady.strays(asset, held, power, now_ms)
     places = tuple(1 + site.phases.index(phase) for phase in asset.phases)
     return Task(
         asset,
@@ -200,8 +199,10 @@ def _task(site: Site, asset: Asset, held: Held, seen: Seen | None, now_ms: int) 
         held.range.low,
         held.range.high,
         power,
-        held.strays_ms is None or now_ms - held.strays_ms < asset.settle_ms,
+        held.short <= 0,
+        held.short >= 0,
         power - held.watts if now_ms - held.moved_ms >= asset.settle_ms else 0,
+        now_ms - held.moved_ms < asset.settle_ms + CYCLE_MS,
         single=held.single,
     )
 

@@ -5,7 +5,7 @@ taken from those on that place only, the weakest first: batteries help, then who
 one phase, and only then stopped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from wayside.control.energy import steady
@@ -20,8 +20,9 @@ class Task:
     """One asset in one cycle. places: of its phases; watts, single: its set-point as far as it is known.
 
     low, high: what its reserve allows. priority: of the request in force. power: measured, or its set-point where
-    nobody reads it. trusted: it does what it is told, and apart: but for so much. wish: what was asked, or 0; target:
-    what it is on the way to. bound, by: what held it last.
+    nobody reads it. takes, gives: it can be counted on to consume more, or less, when it is told to, and apart: but
+    for so much. is_new: it may be on its way to its set-point. wish: what was asked, or 0; target: what it is on
+    the way to. bound, by: what held it last.
     """
 
     asset: Asset
@@ -31,8 +32,10 @@ class Task:
     low: int
     high: int
     power: int
-    trusted: bool
+    takes: bool
+    gives: bool
     apart: int
+    is_new: bool = False
     wish: int = 0
     priority: int = 17
     watts: int = 0
@@ -54,13 +57,19 @@ class Task:
 
     def most_drawn(self, watts: int) -> int:
         """The most that it may consume when it is told `watts`."""
-        follows = self.trusted and self.asset.kind != Kind.INVERTER
+        follows = self.gives and self.asset.kind != Kind.INVERTER
         return watts + max(0, self.apart) if follows else max(watts, self.power)
 
     def least_drawn(self, watts: int) -> int:
         """The least that it may consume when it is told `watts`."""
-        follows = self.trusted and (self.asset.is_firm or self.asset.kind == Kind.INVERTER)
+        follows = self.takes and (self.asset.is_firm or self.asset.kind == Kind.INVERTER)
         return watts + min(0, self.apart) if follows else min(watts, self.power)
+
+    @property
+    def is_curtailed(self) -> bool:
+        """Whether an inverter feeds in all that it may, and could be let go."""
+        near = max(50, -self.asset.low_w // 100)
+        return self.asset.is_metered and self.target < self.held.watts and self.power <= self.held.watts + near
 
     def hold(self, watts: int, bound: str, by: str) -> None:
         if watts != self.watts:
@@ -129,18 +138,39 @@ class Balance:
         triples = zip(self.bounds, self.least, self.reach, strict=True)
         return self._room(task, [least + reach - bound.low for bound, least, reach in triples])
 
-    def look_at_now(self) -> None:
-        """Leave out what inverters could feed in and do not."""
+    def more_now(self, task: Task) -> int:
+        """`more`, before anybody who was told to consume less does so."""
+        places = self._late(lambda each: each.power - each.most_drawn(each.watts))
+        triples = zip(self.bounds, self.most, places, strict=True)
+        return self._room(task, [bound.high - most - late for bound, most, late in triples])[0]
+
+    def less_now(self, task: Task) -> int:
+        """`less`, before anybody who was told to consume more does so."""
+        places = self._late(lambda each: each.least_drawn(each.watts) - each.power)
+        triples = zip(self.bounds, self.least, places, strict=True)
+        return self._room(task, [least - late - bound.low for bound, least, late in triples])[0]
+
+    def _late(self, missing: Callable[[Task], int]) -> list[int]:
+        late = [0] * len(self.bounds)
+        for task in self.tasks:
+            watts = max(0, missing(task))
+            late[0] += watts
+            for place in task.on:
+                late[place] += upper(watts, len(task.on))
+        return late
+
+    def look_at_now(self, *, is_new: bool = False) -> None:
+        """Leave out what inverters could feed in and do not; is_new: but for those that were let go a moment ago."""
         self.reach = [0] * len(self.bounds)
         for task in self.tasks:
-            if task.asset.kind == Kind.INVERTER:
+            if task.asset.kind == Kind.INVERTER and not (is_new and task.is_new and task.held.moved < 0):
                 self._reach(task, max(0, min(0, task.power) - task.watts))
 
     def look_ahead(self) -> None:
         """Count what inverters could feed in; batteries that follow take it when it comes."""
         self.reach = [0] * len(self.bounds)
         for task in self.tasks:
-            if task.asset.kind == Kind.BATTERY and task.trusted:
+            if task.asset.kind == Kind.BATTERY and task.takes:
                 self._reach(task, max(0, min(task.high - task.watts, self.more(task)[0])))
 
     def _reach(self, task: Task, watts: int) -> None:
@@ -197,6 +227,18 @@ def _keep_import(balance: Balance, order: Sequence[Task], now_ms: int) -> None:
     for task in reversed(order):
         if task.asset.kind == Kind.BATTERY:
             _give_back(balance, task, asked[task.asset.name])
+    for task in users:
+        _wait_for_room(balance, task)
+
+
+def _wait_for_room(balance: Balance, task: Task) -> None:
+    """Nobody begins, or has more, on what a battery or another one was only told to leave."""
+    had = task.held.watts
+    if task.watts <= had or (room := balance.more_now(task)) >= 0:
+        return
+    watts = cut(task.watts, had, -room, task.asset.step_w)
+    named = _named(balance, balance.more(task)[1], is_import=True)
+    balance.put(task, had if watts < task.least else watts, *named)
 
 
 def _lessen(balance: Balance, task: Task) -> None:
@@ -211,6 +253,8 @@ def _help_import(balance: Balance, task: Task) -> None:
     room, place = balance.more(task)
     if room < 0:
         watts = cut(task.watts, task.low, -room, task.asset.step_w)
+        if not task.gives:  # told less it gives less, and what it gives is needed
+            watts = min(watts, max(task.low, task.held.watts))
         # To 0 always; to feed in only as much as may be.
         watts = max(watts, min(0, task.watts, task.watts - max(0, balance.less(task)[0])))
         balance.put(task, min(watts, task.watts), *_named(balance, place, is_import=True))
@@ -249,12 +293,21 @@ def _keep_export(balance: Balance, order: Sequence[Task]) -> None:
     balance.look_at_now()
     for task in order:
         if task.asset.kind == Kind.BATTERY:
-            _help_export(balance, task)
+            _help_export(balance, task, task.high)
+    balance.look_at_now(is_new=True)
+    for task in order:
+        if task.asset.kind == Kind.BATTERY and task.takes and task.watts < task.held.watts:
+            _help_export(balance, task, task.held.watts)
+    inverters = [task for task in order if task.asset.kind == Kind.INVERTER]
+    if any(task.is_curtailed for task in inverters):
+        for task in order:
+            if task.asset.kind == Kind.BATTERY:
+                _lead(balance, task)
     balance.look_ahead()
     for task in order:
         if task.asset.kind == Kind.CHARGER:
             _raise(balance, task, balance.less(task)[0])
-    inverters = [task for task in order if task.asset.kind == Kind.INVERTER and task.watts < 0]
+    inverters = [task for task in inverters if task.watts < 0]
     # Each by its share, and then whoever is on the place that is still over.
     excess = balance.over()[0][1]
     total = sum(task.watts for task in inverters)
@@ -263,6 +316,20 @@ def _keep_export(balance: Balance, order: Sequence[Task]) -> None:
         _raise(balance, task, -part)
     for task in inverters:
         _raise(balance, task, balance.less(task)[0])
+    for task in inverters:
+        feeds = max(0, -task.power)
+        if task.is_curtailed and -task.watts > feeds and (room := balance.less_now(task)) < 0:
+            watts = -cut(-task.watts, feeds, -room, task.asset.step_w)
+            balance.put(task, watts, *_named(balance, balance.less(task)[1], is_import=False))
+
+
+def _lead(balance: Balance, task: Task) -> None:
+    """A battery goes ahead of an inverter that is curtailed: that is let go by what the battery takes, and not by what
+    it could take. One that does not do what it is told shows here that it does again."""
+    step = 2 * steady.tolerance_w(task.asset)
+    watts = min(task.high, max(0, task.power) + step, task.watts + max(0, balance.more(task)[0]))
+    if watts > task.watts:
+        balance.put(task, watts // task.asset.step_w * task.asset.step_w, "ahead", "")
 
 
 def _raise(balance: Balance, task: Task, room: int) -> None:
@@ -274,10 +341,10 @@ def _raise(balance: Balance, task: Task, room: int) -> None:
         balance.put(task, watts, *_named(balance, balance.less(task)[1], is_import=False))
 
 
-def _help_export(balance: Balance, task: Task) -> None:
+def _help_export(balance: Balance, task: Task, most: int) -> None:
     room, place = balance.less(task)
     if room < 0:
-        watts = -cut(-task.watts, -task.high, -room, task.asset.step_w)
+        watts = -cut(-task.watts, -min(most, task.high), -room, task.asset.step_w)
         watts = min(watts, max(0, task.watts, task.watts + max(0, balance.more(task)[0])))
         balance.put(task, max(watts, task.watts), *_named(balance, place, is_import=False))
 

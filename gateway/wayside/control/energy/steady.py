@@ -14,7 +14,9 @@ class Held(NamedTuple):
 
     watts: its set-point; single: it is switched to one phase. moved: +1, -1: it went up, down last, at moved_ms; 0:
     never. turned_ms: when it began, or ended, to run. switched_ms: its phases, None: never. strays_ms: since when it
-    does something else than it is told, None: it follows. range: what it was allowed last.
+    does something else than it is told, None: it follows. short: +1, -1: it consumed less, more than it was told for
+    longer than it needs to follow, and has not done as told in that direction since; 0: it can be counted on. range:
+    what it was allowed last.
     """
 
     watts: int = 0
@@ -24,6 +26,7 @@ class Held(NamedTuple):
     turned_ms: int = 0
     switched_ms: int | None = None
     strays_ms: int | None = None
+    short: int = 0
     range: Range = Range(0, 0)
 
 
@@ -125,11 +128,21 @@ def held_after(asset: Asset, held: Held, watts: int, single: bool, now_ms: int) 
     return held if single == held.single else held._replace(single=single, switched_ms=now_ms)
 
 
-def strays(asset: Asset, held: Held, power: int, now_ms: int) -> int | None:
-    """Since when the asset does something else than it is told; None: it follows. power: measured."""
-    tolerance = max(200, (asset.high_w - asset.low_w) // 20)
+def tolerance_w(asset: Asset) -> int:
+    """How far from its set-point an asset may be that follows."""
+    return max(200, (asset.high_w - asset.low_w) // 20)
+
+
+def strays(asset: Asset, held: Held, power: int, now_ms: int) -> Held:
+    """What is remembered of whether it does what it is told. power: measured.
+
+    Who followed a set-point of 0 has shown nothing: what it did not take, or give, it is believed again when it does.
+    """
+    tolerance = tolerance_w(asset)
     above, below = power > held.watts + tolerance, power < held.watts - tolerance
-    wrong = (above or below) if asset.is_firm else below if asset.low_w < 0 else above
-    if not wrong:
-        return None
-    return now_ms if held.strays_ms is None else held.strays_ms
+    if not ((above or below) if asset.is_firm else below if asset.low_w < 0 else above):
+        proven = min(held.watts * held.short, power * held.short) > tolerance or not asset.is_firm
+        return held._replace(strays_ms=None, short=0 if proven else held.short)
+    since_ms = now_ms if held.strays_ms is None else held.strays_ms
+    is_settled = now_ms - since_ms >= asset.settle_ms
+    return held._replace(strays_ms=since_ms, short=(1 if below else -1) if is_settled else held.short)
