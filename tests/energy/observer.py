@@ -42,7 +42,7 @@ class Observer:
         self.overshoot_ws = 0
         self.turns: dict[str, int] = dict.fromkeys((asset.name for asset in site.assets), 0)
         self._known = {
-            (party.name, limit.direction, limit.phases): Known(limit, party.silence_ms)
+            (party.name, limit.direction, tuple(sorted(limit.phases))): Known(limit, party.silence_ms)
             for party in site.parties
             for limit in party.limits
         }
@@ -84,17 +84,20 @@ class Observer:
             sane = sane and 0 <= limit.watts < 2**62
             over = limit.valid_until_ms is not None and limit.valid_until_ms <= now_ms
             if sane and not over:
-                came.setdefault((limit.source, limit.direction, limit.phases), []).append(limit)
+                phases = tuple(sorted(set(limit.phases)))
+                came.setdefault((limit.source, limit.direction, phases), []).append(limit)
         for key in requests.withdrawn:
             if key.source in self._heard:
                 self._heard[key.source] = now_ms
-                known = self._known.get(tuple(key))
-                if known and tuple(key) not in came:
+                place = (key.source, key.direction, tuple(sorted(set(key.phases))))
+                known = self._known.get(place)
+                if known and place not in came:
                     known.watts, known.end, known.failed_at, known.given_up = None, None, None, False
         for key, several in came.items():
             known = self._known.setdefault(key, Known(several[0]._replace(failsafe_watts=None), None))
-            last = min(reversed(several), key=lambda limit: limit.watts)
-            known.watts, known.end, known.failed_at, known.given_up = last.watts, last.valid_until_ms, None, False
+            ends = [limit.valid_until_ms for limit in several]
+            known.watts, known.end = min(limit.watts for limit in several), None if None in ends else max(ends)
+            known.failed_at, known.given_up = None, False
         for key, known in self._known.items():
             if key not in came:
                 self._pass(known, self._heard[key[0]], now_ms)

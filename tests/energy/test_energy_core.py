@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import itertools
 import re
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -13,10 +14,11 @@ from energy.world import World
 from hunts import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wayside.control.energy import core, limits, meter, reserve, share, steady, writes
+from wayside.control.energy import core, limits, meter, record, replay, reserve, share, steady, writes
 from wayside.control.energy.assets import Asset, Kind, SiteError
 from wayside.control.energy.cycle import How, Request, Requests, Seen, SetPoint, Snapshot
 from wayside.control.energy.limits import Limit, Party
+from wayside.evidence.entry import decode_unplaced, encode_unplaced
 
 UNTIL = 500_000_000
 
@@ -70,7 +72,10 @@ def test_no_request_makes_it_unsafe(data: st.DataObject) -> None:
     assert not world.observer.violations, world.observer.told
 
 
-junk = st.sampled_from((None, "x", -1, 0, 2**70, float("inf"), float("nan"), True, [], [1], (), (None,), ("a", "a")))
+junk = st.sampled_from(
+    (None, "x", -1, 0, 1.0, 2**70, float("inf"), float("nan"), True, [], [1], ["a"], (), (None,), ("a", "a"), ("ab",),
+     ("", "a"), [300, 300, 300])
+)  # fmt: skip
 
 
 @settings(max_examples=examples(60), deadline=None)
@@ -79,17 +84,23 @@ def test_what_is_no_number_no_name_and_no_phase_costs_nobody_a_cycle(data: st.Da
     world = World(house(V2G, BATTERY, parties=(fuse(8_000), remote("grid", IMPORT, 4_200))))
     limit = Limit(IMPORT, 5_000, (), "grid")._replace(**{data.draw(st.sampled_from(Limit._fields)): data.draw(junk)})
     wish = ask("battery", 500)._replace(**{data.draw(st.sampled_from(Request._fields)): data.draw(junk)})
-    key = limits.Key("grid", IMPORT, data.draw(junk))
+    key = limits.Key("grid", IMPORT, ())._replace(**{data.draw(st.sampled_from(limits.Key._fields)): data.draw(junk)})
     asked = Requests((wish, ask("v2g", 5_000)), (limit,), (key,))
     inputs = world.snapshot()
     field = data.draw(st.sampled_from(("at_ms", "watts", "phases")))
     grid = inputs.grid._replace(**{field: data.draw(junk)})
     seen = inputs.seen["v2g"]._replace(**{data.draw(st.sampled_from(Seen._fields)): data.draw(junk)})
-    shown = inputs._replace(grid=grid, seen={**inputs.seen, "v2g": seen})
+    heard = frozenset({"grid", data.draw(st.sampled_from((None, 1, "x")))})
+    shown = inputs._replace(grid=grid, seen={**inputs.seen, "v2g": seen}, heard=heard)
     state = world.state
     for _ in range(3):
-        state, points, _ = core.decide(world.site, state, shown, asked, world.now)
+        cycle = record.Cycle(state, shown, asked, world.now)
+        state, points, reasons = core.decide(world.site, *cycle)
         assert all(type(point.watts) is int for point in points)
+        # Whatever it was, the log says what was decided of it.
+        body = decode_unplaced(encode_unplaced(1, 0, record.entry(world.site, cycle, points, reasons))).body
+        moment = replay.again(world.site, body, 1)
+        assert (moment.points, moment.reasons) == (points, reasons)
 
 
 # --- what a cycle does, by name of the invariant ---
@@ -270,6 +281,36 @@ def test_expiry_of_two_limits_at_once_the_stricter_counts_and_a_strangers_does_n
         world.cycle(Requests((), tuple(order)))
         assert world.bounds[0].high == 7_000
     assert any("nobody of this name" in reason.bound for reason in world.reasons)
+
+
+def test_expiry_of_two_limits_at_once_neither_ends_before_both_would() -> None:
+    """The lower one was for two seconds, the other for an hour: then there was none."""
+    for watts in ((100, 101), (100, 100)):
+        for turn in (1, -1):
+            world = World(house(CAR, parties=(remote("grid", IMPORT, 4_200),)))
+            ends = (world.now_ms + 2_000, world.now_ms + 60_000)
+            came = tuple(Limit(IMPORT, each, (), "grid", 4, end) for each, end in zip(watts, ends, strict=True))
+            world.run(10, Requests((), came[::turn]))
+            assert world.bounds[0].high == 100 and not world.observer.violations
+
+
+def test_expiry_phases_in_another_order_are_the_same_limit() -> None:
+    """A fail-safe of 0 on ("a", "b", "c") was never left by a limit on ("c", "b", "a")."""
+    party = Party("grid", (Limit(IMPORT, None, ABC, "grid", 4, None, 0),), 120_000)
+    world = World(house(CAR, parties=(party,)))
+    world.cycle(Requests((), (Limit(IMPORT, 9_000, ("c", "b", "a"), "grid"),)))
+    assert world.bounds[1].high == 9_000
+    world.cycle(Requests((), (), (limits.Key("grid", IMPORT, ("b", "a", "c")),)))
+    assert world.bounds[1].high == limits.MOST_W and not world.observer.violations
+
+
+def test_expiry_no_limit_is_lost_among_many() -> None:
+    world = World(house(CAR, parties=(remote("grid", IMPORT, 4_200),)))
+    places = [each for count in range(5) for each in itertools.product("abc", repeat=count)]
+    world.cycle(Requests((), tuple(Limit(EXPORT, 10**8, each, "grid") for each in places)))
+    world.cycle(Requests((), (Limit(EXPORT, 0, (), "grid"), Limit(EXPORT, 1, ("c",), "grid"))))
+    assert (world.bounds[0].low, world.bounds[3].low) == (0, -1)
+    assert len(world.state.parties[0].standing) <= 16 and not world.observer.violations
 
 
 def test_expiry_a_fail_safe_that_has_an_end_ends_in_words() -> None:
@@ -473,6 +514,12 @@ def test_after_a_restart_limits_go_on_and_who_was_heard_has_to_be_heard_again() 
 def test_an_asset_that_cannot_be(change: dict) -> None:
     with pytest.raises(SiteError, match='asset "car"'):
         dataclasses.replace(CAR, **change)
+
+
+def test_a_default_that_discharges_is_refused() -> None:
+    """Nobody looks at its energy any more when it falls to it."""
+    with pytest.raises(SiteError, match="0 or more"):
+        dataclasses.replace(BATTERY, default_w=-2_000)
 
 
 def test_a_site_or_a_party_that_cannot_be() -> None:

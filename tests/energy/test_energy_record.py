@@ -7,8 +7,9 @@ from energy.campaign import campaign
 from energy.sites import BATTERY, CAR, IMPORT, VAN, fuse, house, remote
 from energy.test_energy_core import ask, wanting
 from energy.world import UTC_MS, World
-from wayside.control.energy import replay
-from wayside.control.energy.limits import Limit
+from wayside.control.energy import core, replay
+from wayside.control.energy.cycle import Requests
+from wayside.control.energy.limits import Key, Limit
 from wayside.control.energy.record import Cycle, Notes, entry
 from wayside.control.energy.why import explain
 from wayside.evidence import EvidenceError
@@ -37,11 +38,39 @@ def test_every_cycle_is_replayed_bit_for_bit(seed: int, monkeypatch: pytest.Monk
     def checked(self: World, *args) -> None:
         cycle(self, *args)
         body = logged(entry(self.site, Cycle(*self.inputs), self.points, self.reasons), 1).body
-        assert replay.again(self.site, body, 1).points == self.points
+        moment = replay.again(self.site, body, 1)
+        assert (moment.points, moment.reasons) == (self.points, self.reasons)
 
     cycle = World.cycle
     monkeypatch.setattr(World, "cycle", checked)
     campaign(seed, 60)
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        Requests((), (Limit("sideways", 5, (), "nobody"),)),
+        Requests((), (Limit(None, float("nan"), ("ab",), "grid"),)),
+        Requests((), (Limit(IMPORT, 0, ("", "a"), "grid"),)),
+        Requests((), (), (Key("grid", ["import"], None), Key(None, IMPORT, (1,)))),
+        Requests((ask("car", 3_000)._replace(phases=1.0), ask("car", 5)._replace(how="exactly"))),
+        Requests((ask("car", 3_000)._replace(source=float("nan")),)),
+    ],
+)
+def test_what_was_refused_is_refused_again(strange: Requests) -> None:
+    """It made the entry unreadable, or was taken in the replay."""
+    world = World(house(CAR, parties=(fuse(8_000), remote("grid", IMPORT, 4_200))))
+    world.run(5)
+    asked = strange._replace(wanted=(*strange.wanted, ask("car", 5_000)))
+    cycle = Cycle(world.state, world.snapshot()._replace(heard=frozenset({None, "grid"})), asked, world.now)
+    _, points, reasons = core.decide(world.site, *cycle)
+    moment = replay.again(world.site, logged(entry(world.site, cycle, points, reasons), 1).body, 1)
+    assert (moment.points, moment.reasons) == (points, reasons) and "refused" in str(reasons)
+    listed = cycle.snapshot._replace(grid=cycle.snapshot.grid._replace(phases=[300, 300, 300]))
+    cycle = cycle._replace(snapshot=listed)
+    _, points, reasons = core.decide(world.site, *cycle)
+    moment = replay.again(world.site, logged(entry(world.site, cycle, points, reasons), 1).body, 1)
+    assert (moment.points, moment.reasons) == (points, reasons) and "does not show" in str(reasons)
 
 
 def test_only_changes_and_a_heartbeat_are_logged() -> None:

@@ -22,17 +22,24 @@ class Wish(NamedTuple):
     is_bounded: bool = False
 
 
+def name_of(source: object) -> str:
+    """A name as a reason says it; "?" for what is none."""
+    return source if isinstance(source, str) else "?"
+
+
 def fault(request: Request, names: Sequence[str], now_ms: int) -> str:
     """Why a request cannot be taken, "" when it can."""
     if request.asset not in names:
-        return f'no asset is called "{request.asset}"'
+        return f'no asset is called "{name_of(request.asset)}"'
+    if not isinstance(request.source, str):
+        return "source is a name"
     if not all(is_count(each) for each in (request.watts, request.priority, request.until_ms)):
         return "watts, priority and until_ms are whole numbers"
     if not 1 <= request.priority <= 16:
         return "priority is 1 (strongest) to 16"
     if request.until_ms - now_ms > LONGEST_MS:
         return "it ends in more than eight days"
-    if request.how not in tuple(How) or request.phases not in (0, 1, 3):
+    if request.how not in tuple(How) or not (is_count(request.phases) and request.phases in (0, 1, 3)):
         return "how is at, at least or at most; phases is 0, 1 or 3"
     if request.var is not None and not is_count(request.var):
         return "var is a whole number"
@@ -47,7 +54,7 @@ def sort(
     refused = []
     for request in wanted:
         if text := fault(request, names, now_ms):
-            refused.append(Reason("", f"refused: {text}", str(request.source), None, 0))
+            refused.append(Reason("", f"refused: {text}", name_of(request.source), None, 0))
         elif now_ms < request.until_ms:
             standing.setdefault(request.asset, []).append(request)
     for requests in standing.values():

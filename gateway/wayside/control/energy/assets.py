@@ -90,6 +90,9 @@ class Asset:
         times = (self.hold_ms, self.settle_ms, self.min_on_ms, self.min_off_ms, self.switch_ms)
         check(all(0 <= each <= 86_400_000 for each in times), "a time is 0 to a day")
         check(self.kind != Kind.BATTERY or self.capacity_wh > 0, "a battery has a capacity_wh")
+        check(
+            not self.capacity_wh or self.default_w >= 0, "default_w discharges what nobody looks at any more: 0 or more"
+        )
         check(self.low_w == 0 or self.kind == Kind.INVERTER or self.capacity_wh > 0, "who discharges has a capacity_wh")
         check(0 <= self.reserve_wh <= self.full_wh <= self.capacity_wh, "reserve_wh <= most_wh <= capacity_wh")
 

@@ -28,7 +28,7 @@ from typing import NamedTuple
 from wayside.control.energy import ask, limits, meter, reserve, share, steady
 from wayside.control.energy.assets import Asset, Kind, Site
 from wayside.control.energy.cycle import Now, Reason, Request, Requests, Seen, SetPoint, Snapshot
-from wayside.control.energy.limits import MOST_W, Bound, Limit, Mode, is_count
+from wayside.control.energy.limits import MOST_W, Bound, Key, Limit, Mode, is_count
 from wayside.control.energy.share import Balance, Task
 from wayside.control.energy.steady import Held
 
@@ -162,17 +162,27 @@ def _hear(
         elif not text and limit.valid_until_ms is not None and limit.valid_until_ms <= now_ms:
             text = "it was over before it came"
         if text:
-            refused.append(Reason("", f"limit refused: {text}", str(limit.source), None, 0))
-            heard.add(str(limit.source))
+            refused.append(Reason("", f"limit refused: {text}", ask.name_of(limit.source), None, 0))
+            heard.add(ask.name_of(limit.source))
         else:
             came[limit.source].append(limit)
+    gone: dict[str, list[Key]] = {name: [] for name in names}
+    for key in requests.withdrawn:
+        text = limits.key_fault(key.direction, key.phases, site.phases)
+        if not isinstance(key.source, str) or key.source not in names:
+            text = "nobody of this name may limit"
+        if text:
+            refused.append(Reason("", f"withdrawal refused: {text}", ask.name_of(key.source), None, 0))
+            heard.add(ask.name_of(key.source))
+        else:
+            gone[key.source].append(key)
     parties = tuple(
         limits.hear(
             party,
             memory,
             party.name in heard,
             came[party.name],
-            [key for key in requests.withdrawn if key.source == party.name and limits.is_names(key.phases)],
+            gone[party.name],
             now_ms,
         )
         for party, memory in zip(site.parties, state.parties, strict=True)

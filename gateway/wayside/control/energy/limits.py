@@ -9,7 +9,7 @@ VDE-AR-E 2829-6-1): the fail-safe value comes when the heartbeat is missing, and
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 PHASES = ("a", "b", "c")
 MOST_W = 10**9
@@ -17,7 +17,6 @@ MOST_W = 10**9
 FAR_MS = 10 * 366 * 86_400_000
 """An end that is further away is none."""
 _MOST_COUNT = 2**62
-_MOST_LIMITS = 16  # of a party, with its own ones
 
 
 class Direction(StrEnum):
@@ -46,15 +45,18 @@ class Limit(NamedTuple):
 
     @property
     def key(self) -> "Key":
-        return Key(self.source, self.direction, self.phases)
+        return Key(self.source, self.direction, self.phases).in_order()
 
 
 class Key(NamedTuple):
-    """What a new limit replaces: one of the same party, direction and phases."""
+    """What a new limit replaces: one of the same party, direction and phases, in whatever order they are named."""
 
     source: str
     direction: Direction
     phases: tuple[str, ...]
+
+    def in_order(self) -> "Key":
+        return self._replace(phases=tuple(sorted(set(self.phases))))
 
 
 class Mode(StrEnum):
@@ -103,8 +105,8 @@ class Party(NamedTuple):
                 text = "a fail-safe needs silence_ms, after which the contact is lost"
             if text:
                 raise ValueError(f'limit of "{self.name}": {text}')
-        if len({limit.key for limit in self.limits}) != len(self.limits) or len(self.limits) > _MOST_LIMITS:
-            raise ValueError(f'party "{self.name}": two limits of one direction and phases, or over {_MOST_LIMITS}')
+        if len({limit.key for limit in self.limits}) != len(self.limits):
+            raise ValueError(f'party "{self.name}": two limits of one direction and phases')
 
 
 def is_count(value: object) -> bool:
@@ -112,7 +114,7 @@ def is_count(value: object) -> bool:
     return type(value) is int and -_MOST_COUNT <= value <= _MOST_COUNT
 
 
-def is_names(value: object) -> bool:
+def is_names(value: object) -> TypeGuard[tuple[str, ...]]:
     """Whether it is a tuple of texts."""
     return isinstance(value, tuple) and all(isinstance(each, str) for each in value)
 
@@ -122,16 +124,22 @@ def fault(limit: Limit, phases: tuple[str, ...]) -> str:
     for name in ("watts", "failsafe_watts"):
         watts = getattr(limit, name)
         if watts is not None and not (is_count(watts) and watts >= 0):
-            return f"{name} is {watts}; it is a whole number, 0 or more: the direction is in `direction`"
+            said = watts if is_count(watts) else "no number"
+            return f"{name} is {said}; it is a whole number, 0 or more: the direction is in `direction`"
     for name in ("valid_until_ms", "failsafe_for_ms"):
         if getattr(limit, name) is not None and not is_count(getattr(limit, name)):
             return f"{name} is no whole number of milliseconds"
-    if limit.direction not in tuple(Direction):
-        return 'direction is "import" or "export"'
-    if not is_names(limit.phases) or not set(limit.phases) <= set(phases):
-        return f"phases are some of {', '.join(phases)}"
     if not is_count(limit.priority):
         return "priority is a whole number"
+    return key_fault(limit.direction, limit.phases, phases)
+
+
+def key_fault(direction: object, named: object, phases: tuple[str, ...]) -> str:
+    """Why nothing can be limited there, "" when it can. phases: of the site."""
+    if direction not in tuple(Direction):
+        return 'direction is "import" or "export"'
+    if not is_names(named) or not set(named) <= set(phases):
+        return f"phases are some of {', '.join(phases)}"
     return ""
 
 
@@ -156,20 +164,17 @@ def begin(party: Party, now_ms: int) -> Memory:
 def hear(
     party: Party, memory: Memory, heard: bool, came: Iterable[Limit], withdrawn: Iterable[Key], now_ms: int
 ) -> Memory:
-    """A party's limits one cycle later. came: what can be taken of it, see `fault`, none of them over already."""
+    """A party's limits one cycle later. came, withdrawn: what can be taken of it, see `fault` and `key_fault`, none of
+    them over already. There is no more of them than phases can be combined."""
     newest: dict[Key, Limit] = {}
     for limit in came:
-        twin = newest.get(limit.key)
-        # Of two at once nobody knows which is newer.
-        if twin is None or (limit.watts or 0) <= (twin.watts or 0):
-            newest[limit.key] = limit
-    gone = set(withdrawn) - newest.keys()
+        newest[limit.key] = _stricter(limit, newest.get(limit.key, limit))
+    gone = {key.in_order() for key in withdrawn} - newest.keys()
     heard_ms = now_ms if heard or newest or gone else memory.heard_ms
     has_contact = party.silence_ms is None or (heard_ms is not None and now_ms - heard_ms < party.silence_ms)
     configured = {limit.key for limit in party.limits}
     known = {each.limit.key for each in memory.standing}
-    room = max(0, _MOST_LIMITS - len(known))
-    new = [limit for key, limit in newest.items() if key not in known][:room]
+    new = [limit for key, limit in newest.items() if key not in known]
     added = [Standing(each._replace(failsafe_watts=None, failsafe_for_ms=None), Mode.FREE, now_ms) for each in new]
     standing = (
         turn(each, newest.get(each.limit.key), each.limit.key in gone, has_contact, now_ms)
@@ -178,6 +183,14 @@ def hear(
     # What is over and was never configured is forgotten.
     kept = (each for each in standing if each.mode != Mode.FREE or each.limit.key in configured)
     return Memory(heard_ms, tuple(kept))
+
+
+def _stricter(limit: Limit, other: Limit) -> Limit:
+    """Of two at once nobody knows which is newer: the lower value, until the later end."""
+    ends = (limit.valid_until_ms, other.valid_until_ms)
+    end = None if None in ends else max(each for each in ends if each is not None)
+    least = min(limit, other, key=lambda each: each.watts or 0)
+    return least._replace(valid_until_ms=end)
 
 
 def turn(standing: Standing, came: Limit | None, withdrawn: bool, has_contact: bool, now_ms: int) -> Standing:

@@ -55,7 +55,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, int):
         return value if is_count(value) else "?"
     if isinstance(value, frozenset):
-        return sorted(value)
+        return sorted(each for each in value if isinstance(each, str))
     if isinstance(value, dict):
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, Sequence):
@@ -78,12 +78,15 @@ def entry(site: Site, cycle: Cycle, points: Sequence[SetPoint], reasons: Sequenc
             for each in memory.standing
         ],
         "held": [[*each[:-1], *each.range] for each in state.held],
-        "grid": plain(snapshot.grid),
-        "seen": {asset.name: plain(snapshot.seen[asset.name]) for asset in site.assets if asset.name in snapshot.seen},
+        "grid": None if snapshot.grid is None else _read(snapshot.grid),
+        "seen": {asset.name: _read(snapshot.seen[asset.name]) for asset in site.assets if asset.name in snapshot.seen},
         "heard": plain(snapshot.heard),
-        "wanted": plain(requests.wanted),
+        "wanted": [
+            [_name(each.asset), plain(each.watts), _name(each.source), *map(plain, each[3:])]
+            for each in requests.wanted
+        ],
         "limits": [_flat(limit) for limit in requests.limits],
-        "withdrawn": [[key.source, str(key.direction), "".join(key.phases)] for key in requests.withdrawn],
+        "withdrawn": [[_name(key.source), _name(key.direction), _joined(key.phases)] for key in requests.withdrawn],
         "points": [[point.asset, point.watts, "".join(point.phases), *point[3:]] for point in points],
     }
     told = ", ".join(f"{point.asset} {point.watts} W" for point in points)
@@ -109,9 +112,9 @@ def cycle_of(inputs: dict[str, Any]) -> Cycle:
         frozenset(inputs["heard"]),
     )
     requests = Requests(
-        tuple(Request(*each)._replace(how=How(each[5])) for each in inputs["wanted"]),
+        tuple(Request(*each)._replace(how=_member(How, each[5])) for each in inputs["wanted"]),
         tuple(_limit(*each) for each in inputs["limits"]),
-        tuple(Key(source, Direction(direction), tuple(phases)) for source, direction, phases in inputs["withdrawn"]),
+        tuple(Key(each[0], _member(Direction, each[1]), tuple(each[2])) for each in inputs["withdrawn"]),
     )
     return Cycle(state, snapshot, requests, Now(*inputs["now"]))
 
@@ -130,14 +133,40 @@ def _base(numbers: Sequence[int]) -> meter.Base:
     return meter.Base(tuple(numbers[:half]), tuple(numbers[half:]))
 
 
+def _read(seen: Grid | Seen) -> list[Any]:
+    """A reading as the core takes it: phases that are no tuple are none, and what is ready is true or false."""
+    flat = [plain(each) for each in seen]
+    if seen.phases is not None and not isinstance(seen.phases, tuple):
+        flat[2] = "?"
+    if isinstance(seen, Seen):
+        flat[4] = bool(seen.is_ready)
+    return flat
+
+
+def _name(value: Any) -> str | None:
+    """A name, None for what is none: a "?" would be one."""
+    return str(value) if isinstance(value, str) else None
+
+
+def _joined(phases: Any) -> str:
+    """Names of phases, "?" for what the core takes for none."""
+    is_said = isinstance(phases, tuple) and all(isinstance(each, str) and len(each) == 1 for each in phases)
+    return "".join(phases) if is_said else "?"
+
+
 def _flat(limit: Limit) -> list[Any]:
     """A limit without lists in it: an entry is nested eight deep at most."""
-    phases = "".join(map(str, limit.phases)) if isinstance(limit.phases, tuple) else "?"
-    return [plain(limit.direction), plain(limit.watts), phases, *map(plain, limit[3:])]
+    names = (_name(limit.direction), plain(limit.watts), _joined(limit.phases), _name(limit.source))
+    return [*names, *map(plain, limit[4:])]
+
+
+def _member(kind: type[Direction] | type[How], value: Any) -> Any:
+    """What it was, where it is none: it was refused, and is again."""
+    return kind(value) if value in tuple(kind) else value
 
 
 def _limit(direction: str, watts: Any, phases: str, *rest: Any) -> Limit:
-    return Limit(Direction(direction), watts, tuple(phases), *rest)
+    return Limit(_member(Direction, direction), watts, tuple(phases), *rest)
 
 
 def _standing(mode: str, since_ms: int, *limit: Any) -> Standing:
