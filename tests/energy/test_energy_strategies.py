@@ -1,11 +1,12 @@
 """Strategies as tables: what is seen in a cycle, and what is asked. "?" is unknown, "-" is nothing."""
 
+import dataclasses
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 from energy.sites import ABC, BATTERY, CAR, INVERTER, fuse, house
-from energy.world import World
+from energy.world import UTC_MS, World
 from hypothesis import given
 from hypothesis import strategies as st
 from tables import rows
@@ -18,6 +19,7 @@ from wayside.control.energy.strategies import (
     deadline,
     fair_share,
     peak_shaving,
+    planned,
     reactive,
     self_consumption,
     surplus,
@@ -26,6 +28,7 @@ from wayside.control.energy.strategies import (
 from wayside.control.energy.strategies.fair_share import Claim
 from wayside.control.energy.strategies.time_of_use import Slot
 from wayside.control.energy.strategies.view import Asker, View
+from wayside.control.energy.task import Plan, PlannedSlot
 
 ME = Asker("me")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -49,16 +52,37 @@ def watts(requests) -> str:
 def test_self_consumption() -> None:
     table = """
         grid    battery    asked
-        1500    0          -1500    # what is imported is given
+        1500    0          -600     # what is imported is given, two fifths of it in a second
         0       -1500      -1500
-        -2000   0          2000
+        -2000   0          800
         30      500        500      # within the band it stays
-        -51     500        551
+        -51     500        520
         ?       500        -
         700     ?          -
     """
     for grid, battery, asked in rows(table)[1:]:
         assert watts(self_consumption.ask(ME, "b", view(grid, b=battery))) == asked, (grid, battery)
+
+
+@pytest.mark.parametrize("late", [0, 1, 2])  # and a second more: a strategy looks at the cycle before
+def test_two_batteries_with_one_aim_do_not_swing(late: int) -> None:
+    """Each gave all that was missing: -3 kW and +3 kW at the grid meter in turn."""
+    other = dataclasses.replace(BATTERY, name="b2")
+    slots = [PlannedSlot(UTC_MS + n * 900_000, {"battery": -1_500, "b2": -1_500}, {}, 0, 0) for n in range(8)]
+    plan = Plan(UTC_MS, tuple(slots), 0, {})
+    for asks in (
+        lambda seen: [*self_consumption.ask(ME, "battery", seen), *self_consumption.ask(Asker("x"), "b2", seen)],
+        lambda seen: planned.ask(ME, plan, seen),
+    ):
+        world = World(house(BATTERY, other, parties=(fuse(20_000),)), base=(1_000,) * 3, late=late)
+        for load in (1_000, 1_500):
+            world.base = (load,) * 3
+            for second in range(120):
+                if second == 60:
+                    world.observer.turns = dict.fromkeys(world.observer.turns, 0)
+                shown = View(world.now, world.snapshot(), core.room(world.site, world.state))
+                world.cycle(Requests(tuple(asks(shown))))
+            assert abs(world.grid[0]) <= 50 and sum(world.observer.turns.values()) == 0
 
 
 def test_backup_reserve() -> None:
@@ -144,6 +168,10 @@ def test_surplus_charging() -> None:
         10         -500     0       1500       -
         51         -500     0       1500       2000     # what a battery takes is surplus too
         1          ?        2000    0          -        # unknown is no surplus
+        62         -2000    0       0          2000
+        10         0        1380    -1700      1380     # nor is what a battery gives
+        171        0        1380    -1700      -
+        1          ?        2000    0          -
         59         -9000    0       0          -
     """
     memory, ms = surplus.Memory(), 0

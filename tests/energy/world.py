@@ -97,8 +97,7 @@ class World:
             energy = self.energy_mwh[asset.name] // 1000 if asset.capacity_wh else None
             power = self.power[asset.name] if asset.is_metered else None
             seen[asset.name] = Seen(self.now_ms, power, None, energy)._replace(**self.seen.get(asset.name, {}))
-        self._shown = [*self._shown, self.grid][-1 - self.late :]
-        total, *phases = self._shown[0]
+        total, *phases = self._shown[0] if self.late and self._shown else self.grid
         grid = Grid(self.now_ms, total, tuple(phases))
         faults = {
             "lost": None,
@@ -118,6 +117,7 @@ class World:
         causes = self._causes()
         disturbed, self._told = causes != self._told or self.now_ms <= self._believed_ms, causes
         self._move()
+        self._shown = [*self._shown, self.grid][-1 - self.late :]
         snapshot = self.snapshot()
         self.inputs = (self.state, snapshot, requests, self.now)
         self.state, self.points, self.reasons = self.using.core.decide(self.site, *self.inputs)

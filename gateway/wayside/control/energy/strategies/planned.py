@@ -34,8 +34,8 @@ def ask(asker: Asker, plan: Plan | None, view: View) -> Sequence[Request]:
         seen = view.seen(asset)
         if seen is None or not seen.is_ready:
             continue
-        without = view.without(asset)
-        if watts and abs(slot.grid_watts) <= _NOTHING_W and without is not None:
-            watts = max(0, -without) if watts > 0 else -max(0, without)
+        moved = view.moved(asset)
+        if watts and abs(slot.grid_watts) <= _NOTHING_W and moved is not None:
+            watts = max(0, moved) if watts > 0 else min(0, moved)
         asked.append(asker.at(view, asset, watts))
     return asked

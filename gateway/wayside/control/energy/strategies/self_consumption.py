@@ -8,9 +8,5 @@ from wayside.control.energy.strategies.view import Asker, View
 
 def ask(asker: Asker, battery: str, view: View, *, target_w: int = 0, band_w: int = 50) -> Sequence[Request]:
     """target_w: what the grid meter is to show; band_w: what it may be apart from it without a move."""
-    without = view.without(battery)
-    seen = view.seen(battery)
-    if without is None or view.grid is None or seen is None or seen.watts is None:
-        return ()
-    apart = abs(view.grid - target_w)
-    return (asker.at(view, battery, seen.watts if apart <= band_w else target_w - without),)
+    watts = view.moved(battery, target_w, band_w)
+    return () if watts is None else (asker.at(view, battery, watts),)

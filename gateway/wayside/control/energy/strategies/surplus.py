@@ -32,7 +32,10 @@ def ask(
     if without is None:
         return Memory(), ()
     charging = sum(max(0, seen.watts or 0) for name in spare if (seen := view.seen(name)) is not None)
-    surplus = charging - without - keep_w
+    # What a store gives is no surplus: behind the sunset a car would go on with it.
+    stores = {*spare, *view.stores()} - {charger}
+    giving = sum(max(0, -(seen.watts or 0)) for name in stores if (seen := view.seen(name)) is not None)
+    surplus = charging - giving - without - keep_w
     turns = surplus < least_w if memory.charges else surplus >= least_w
     if not turns:
         memory = memory._replace(since_ms=None)

@@ -31,6 +31,26 @@ class View(NamedTuple):
             return None
         return self.grid - seen.watts
 
+    def stores(self) -> dict[str, Seen]:
+        """Those that store energy and do what they are told."""
+        return {name: seen for name, seen in self.snapshot.seen.items() if seen.energy_wh is not None and seen.is_ready}
+
+    def moved(self, asset: str, target_w: int = 0, band_w: int = 50) -> int | None:
+        """What it is to have next so that the grid meter comes to show `target_w`, or is no more than `band_w` apart
+        from it; None: unknown.
+
+        Whoever else stores energy may be moving for the same, so each takes its part of what is apart; and two fifths
+        of that in a second, for a meter that is three seconds late shows four moves at once.
+        """
+        seen = self.seen(asset)
+        if self.grid is None or seen is None or seen.watts is None:
+            return None
+        apart = target_w - self.grid
+        if abs(apart) <= band_w:
+            return seen.watts
+        part = 2 * abs(apart) // (5 * max(1, len(self.stores())))
+        return seen.watts + (part if apart > 0 else -part)
+
 
 class Asker(NamedTuple):
     """Who asks, and how strongly."""
