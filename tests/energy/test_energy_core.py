@@ -365,6 +365,24 @@ def test_reserve_a_car_leaves_with_what_its_driver_asked_for() -> None:
     assert not world.observer.violations and world.observer.turns["v2g"] <= 2
 
 
+def test_reserve_a_departure_counts_on_what_the_fuse_leaves() -> None:
+    """It was discharged as if 11 kW were there to charge it again, and left with 11 of 45 kWh."""
+    for load, least in ((3_000, 44_900), (2_000, 44_900)):  # nothing at all, or 6 kW
+        world = World(house(V2G, parties=(fuse(4_000),)), base=(load,) * 3, energy_mwh={"v2g": 46_000_000})
+        departs = world.now_ms + 1_500_000
+        world.seen["v2g"] = {"needed_wh": 45_000, "depart_ms": departs}
+        lowest = 46_000
+        while world.now_ms < departs:
+            world.cycle(wanting(ask("v2g", -7_000)))
+            lowest = min(lowest, world.energy_mwh["v2g"] // 1_000)
+        assert world.energy_mwh["v2g"] >= least * 1_000 and lowest < 46_000
+        assert not world.observer.violations
+    world.seen["v2g"] = {"needed_wh": 60_000, "depart_ms": world.now_ms + 600_000}
+    world.cycle()
+    told = next(reason for reason in world.reasons if reason.bound == "departure" and not reason.asset)
+    assert told.by == "v2g" and 13_000 < told.got < 15_200
+
+
 def test_reserve_starts_come_one_after_the_other_and_the_strongest_first() -> None:
     cars = [Asset(f"car{n}", Kind.CHARGER, ABC, 0, 11_040, least_w=4_140) for n in range(4)]
     world = World(house(*cars, parties=(fuse(20_000),)))

@@ -92,8 +92,9 @@ def decide(
     """One cycle, a second: the state behind it, a set-point for each asset, and what held them."""
     parties, refused = _hear(site, state, snapshot, requests, now.ms)
     bounds = limits.merge(site.phases, parties)
+    rooms = room(site, state)
     tasks = [
-        _task(site, asset, held, snapshot.seen.get(asset.name), now.ms)
+        _task(site, asset, held, snapshot.seen.get(asset.name), rooms, now.ms)
         for asset, held in zip(site.assets, state.held, strict=True)
     ]
     here = [task for task in tasks if task is not None]
@@ -123,6 +124,11 @@ def decide(
     points = tuple(_point(asset, task, each) for asset, task, each in zip(site.assets, tasks, held, strict=True))
     reasons = (
         *_of_site(parties, balance, problem if not is_known else ""),
+        *(
+            Reason("", "departure", task.asset.name, None, task.held.range.missing_wh)
+            for task in here
+            if task.held.range.missing_wh
+        ),
         *refused,
         *strange,
         *(_of_asset(task, point) for task, point in zip(tasks, points, strict=True)),
@@ -190,7 +196,14 @@ def _hear(
     return parties, tuple(refused[:16])
 
 
-def _task(site: Site, asset: Asset, held: Held, seen: Seen | None, now_ms: int) -> Task | None:
+def _task(
+    site: Site,
+    asset: Asset,
+    held: Held,
+    seen: Seen | None,
+    rooms: Sequence[tuple[int, int]] | None,
+    now_ms: int,
+) -> Task | None:
     """An asset of which it is known what it does; None: it is not heard, and has its own default."""
     if seen is None or seen.at_ms is None or not is_count(seen.at_ms) or not 0 <= now_ms - seen.at_ms <= site.stale_ms:
         return None
@@ -198,9 +211,10 @@ def _task(site: Site, asset: Asset, held: Held, seen: Seen | None, now_ms: int) 
     if power is None or not is_count(power) or abs(power) > 2 * max(asset.high_w, -asset.low_w) + 1_000:
         return None
     before = held.range
-    held = held._replace(range=reserve.allowed(asset, seen, before, now_ms))
-    held = steady.strays(asset, held, power, now_ms)
     places = tuple(1 + site.phases.index(phase) for phase in asset.phases)
+    left = None if rooms is None else min(rooms[0][1], *(len(places) * rooms[place][1] for place in places))
+    held = held._replace(range=reserve.allowed(asset, seen, before, left, now_ms))
+    held = steady.strays(asset, held, power, now_ms)
     return Task(
         asset,
         held,

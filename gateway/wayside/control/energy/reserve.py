@@ -18,7 +18,8 @@ class Range(NamedTuple):
     """What an asset may be told, and what it has to be told at least. low <= 0 <= high, must <= high.
 
     low_by, high_by: what makes it so. is_empty, is_full, is_due (it has to be charged now to be ready for its
-    departure): for the next cycle.
+    departure), room_w (what the limits left it of late, None: not known yet): for the next cycle. missing_wh: what
+    it will lack at its departure.
     """
 
     low: int
@@ -29,20 +30,27 @@ class Range(NamedTuple):
     is_empty: bool = False
     is_full: bool = False
     is_due: bool = False
+    room_w: int | None = None
+    missing_wh: int = 0
 
 
-def allowed(asset: Asset, seen: Seen, before: Range, now_ms: int) -> Range:
-    """What the asset may be told now; before: the range of the last cycle."""
+def allowed(asset: Asset, seen: Seen, before: Range, room_w: int | None, now_ms: int) -> Range:
+    """What the asset may be told now; before: the range of the last cycle; room_w: what the limits leave it, if nobody
+    else is charged, None: unknown."""
+    room_w = _mean(before.room_w, room_w)
     if not seen.is_ready:
-        return Range(0, 0, None, "not ready", "not ready", before.is_empty, before.is_full)
+        return Range(0, 0, None, "not ready", "not ready", before.is_empty, before.is_full, room_w=room_w)
     if not asset.capacity_wh:
         return Range(asset.low_w, asset.high_w)
     known = (
         is_count(seen.energy_wh) and is_count(seen.needed_wh) and (seen.depart_ms is None or is_count(seen.depart_ms))
     )
     if seen.energy_wh is None or not known or not 0 <= seen.energy_wh <= asset.capacity_wh * 21 // 20:
-        return Range(0, 0, None, "energy unknown", "energy unknown", before.is_empty, before.is_full, before.is_due)
-    energy, floor = seen.energy_wh, floor_wh(asset, seen, now_ms)
+        none = Range(0, 0, None, "energy unknown", "energy unknown", before.is_empty, before.is_full, before.is_due)
+        return none._replace(room_w=room_w)
+    most_w = asset.high_w if room_w is None else max(0, min(asset.high_w, room_w))
+    most_w = most_w if most_w >= asset.least_w else 0
+    energy, floor = seen.energy_wh, floor_wh(asset, seen, most_w, now_ms)
     needed = min(seen.needed_wh, asset.full_wh) if seen.depart_ms is not None else 0
     band = asset.capacity_wh // _BAND
     is_empty = energy < floor + (band if before.is_empty else 1)
@@ -52,16 +60,25 @@ def allowed(asset: Asset, seen: Seen, before: Range, now_ms: int) -> Range:
     low = 0 if is_empty else max(asset.low_w, -discharge_w(energy - floor, asset.duration_ms))
     high = 0 if is_full else min(asset.high_w, charge_w(asset.full_wh - energy, asset.duration_ms))
     by = "departure" if floor > asset.reserve_wh else "reserve"
-    return Range(low, high, high if is_due else None, by, "full", is_empty, is_full, is_due)
+    missing = max(0, min(floor, needed) - energy) if floor > asset.reserve_wh else 0
+    return Range(low, high, high if is_due else None, by, "full", is_empty, is_full, is_due, room_w, missing)
 
 
-def floor_wh(asset: Asset, seen: Seen, now_ms: int) -> int:
-    """The energy below which nothing is discharged: the reserve, and what could not be charged any more in time."""
+def _mean(before: int | None, now: int | None) -> int | None:
+    """Of about a minute: a kettle is no reason to charge at once."""
+    if before is None or now is None:
+        return before if now is None else now
+    return before + (now - before) // 60
+
+
+def floor_wh(asset: Asset, seen: Seen, most_w: int, now_ms: int) -> int:
+    """The energy below which nothing is discharged: the reserve, and what could not be charged any more in time with
+    `most_w`."""
     if seen.depart_ms is None:
         return asset.reserve_wh
     needed = min(seen.needed_wh, asset.full_wh)
     left_ms = max(0, seen.depart_ms - now_ms - asset.duration_ms)
-    return max(asset.reserve_wh, needed - asset.high_w * left_ms * _OF_TEN // (10 * _WH))
+    return max(asset.reserve_wh, needed - most_w * left_ms * _OF_TEN // (10 * _WH))
 
 
 def discharge_w(room_wh: int, duration_ms: int) -> int:

@@ -45,6 +45,8 @@ def _of_asset(reason: Reason) -> str:
 def _of_site(reason: Reason) -> str:
     if reason.bound == "grid meter":
         return f"the grid meter says nothing: {reason.by}"
+    if reason.bound == "departure":
+        return f"{reason.by} will lack {reason.got} Wh at its departure: the limits leave it too little time or power"
     if reason.bound.startswith("over "):
         return f"{reason.got} W over the limit of {reason.bound[5:]} of {reason.by}, and nobody is left to give way"
     if reason.bound.endswith("fail-safe"):
