@@ -113,6 +113,31 @@ def test_why() -> None:
     assert replay.at(world.site, entries, UTC_MS + world.now_ms + 10**6) is None
 
 
+def test_why_says_of_how_long_before_it_is() -> None:
+    """A set-point that drifts by less than is logged: it told 1152 W as if it were of now, while 1456 W were."""
+    world = World(house(BATTERY))
+    notes = Notes(world.site)
+    entries = []
+    for second in range(40):
+        entries += run(world, 1, wanting(ask("battery", 1_000 + 8 * second)), notes)
+    told = list(explain(replay.at(world.site, entries, UTC_MS + world.now_ms - 1_000)))
+    assert told[0][0] == "site" and "s before" in told[0][1]
+    newest = list(explain(replay.at(world.site, entries, entries[-1].logged_at_ms)))
+    assert "before" not in newest[0][1]
+
+
+def test_what_a_stranger_says_does_not_keep_a_decision_out_of_the_log() -> None:
+    world = World(house(BATTERY))
+    notes = Notes(world.site)
+    limit = (Limit(IMPORT, 0, (), "nobody"),)
+    for second in range(200):
+        sent = wanting(ask("battery", 3_000), limits=limit if second % 2 else ())
+        run(world, 1, sent, notes)
+    entries = run(world, 4, wanting(ask("battery", -4_000), limits=limit), notes)
+    moment = replay.at(world.site, entries, UTC_MS + world.now_ms)
+    assert moment.points[0].watts == world.tell("battery") == -4_000
+
+
 def test_another_site_and_a_forged_decision_are_told() -> None:
     world = World(house(CAR))
     entries = run(world, 5)

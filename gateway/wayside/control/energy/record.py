@@ -29,7 +29,10 @@ from wayside.evidence import kinds
 CONTROLLER = "energy"
 HEARTBEAT_MS = 60_000
 """An entry at least so often: an older one says nothing of now."""
+CHANGE_PERCENT = 5
+"""Of an asset's range: a set-point that moved by less since the last entry is no change."""
 _BURST, _REFILL_MS = 60, 6_000  # entries at once, and one more each
+_FOR_DECISIONS = _BURST // 2  # of them what somebody only says is left
 
 
 class Cycle(NamedTuple):
@@ -175,13 +178,14 @@ def _standing(mode: str, since_ms: int, *limit: Any) -> Standing:
 
 class Notes:
     """Which cycles become entries: those that something changed in, and one a minute; never more than a few a minute
-    for long. What is left out is counted, and the next entry that is written says so."""
+    for long, and what somebody only says, taken or refused, leaves half of them to what is decided. What is left out
+    is counted, and the next entry that is written says so."""
 
-    def __init__(self, site: Site, change_percent: int = 5):
-        """change_percent: of an asset's range; a set-point that moved by less since the last entry is no change."""
+    def __init__(self, site: Site):
         self._site = site
-        self._steps = [max(1, (asset.high_w - asset.low_w) * change_percent // 100) for asset in site.assets]
+        self._steps = [max(1, (asset.high_w - asset.low_w) * CHANGE_PERCENT // 100) for asset in site.assets]
         self._noted: tuple[Any, ...] | None = None
+        self._refused: tuple[Any, ...] = ()
         self._watts: tuple[int, ...] = ()
         self._noted_ms = 0
         self._tokens_ms = _BURST * _REFILL_MS
@@ -194,17 +198,20 @@ class Notes:
         passed_ms = 0 if self._looked_ms is None else max(0, now_ms - self._looked_ms)
         self._tokens_ms = min(_BURST * _REFILL_MS, self._tokens_ms + passed_ms)
         self._looked_ms = now_ms
-        events = cycle.requests.limits or cycle.requests.withdrawn
-        noted = (tuple(each[:3] for each in reasons), tuple(point.phases for point in points))
+        refused = tuple(each[:3] for each in reasons if not each.asset and "refused" in each.bound)
+        is_said = bool(cycle.requests.limits or cycle.requests.withdrawn) or refused != self._refused
+        held = tuple(each[:3] for each in reasons if each.asset or "refused" not in each.bound)
+        noted = (held, tuple(point.phases for point in points))
         watts = tuple(point.watts for point in points)
         moved = len(watts) != len(self._watts) or any(
             abs(new - old) >= step or bool(new) != bool(old)
             for new, old, step in zip(watts, self._watts, self._steps, strict=True)
         )
         is_due = self._noted is None or now_ms - self._noted_ms >= HEARTBEAT_MS
-        if not (events or moved or noted != self._noted or is_due):
+        is_decided = moved or noted != self._noted
+        if not (is_said or is_decided or is_due):
             return None
-        if not is_due and self._tokens_ms < _REFILL_MS:
+        if not is_due and self._tokens_ms < (1 if is_decided else 1 + _FOR_DECISIONS) * _REFILL_MS:
             self._left_out += 1
             return None
         self._tokens_ms = max(0, self._tokens_ms - _REFILL_MS)
@@ -212,4 +219,5 @@ class Notes:
         if self._left_out and made.inputs is not None:
             made.inputs["left_out"] = self._left_out
         self._noted, self._watts, self._noted_ms, self._left_out = noted, watts, now_ms, 0
+        self._refused = refused
         return made

@@ -15,13 +15,15 @@ from wayside.evidence.entry import Entry
 
 
 class Moment(NamedTuple):
-    """A cycle that was logged. left_out: changes between the entry before and this one that were too many to log."""
+    """A cycle that was logged. left_out: changes between the entry before and this one that were too many to log.
+    age_ms: how long before the time that was asked for it was."""
 
     utc_ms: int
     cycle: Cycle
     points: tuple[SetPoint, ...]
     reasons: tuple[Reason, ...]
     left_out: int
+    age_ms: int = 0
 
 
 def replay(site: Site, entries: Iterable[Entry], begin_ms: int, end_ms: int) -> Iterator[Moment]:
@@ -62,4 +64,4 @@ def at(site: Site, entries: Iterable[Entry], utc_ms: int) -> Moment | None:
     if found is None or utc_ms - found.logged_at_ms > 2 * HEARTBEAT_MS:
         return None
     assert isinstance(found.body, kinds.DecisionBody)
-    return again(site, found.body, found.logged_at_ms)
+    return again(site, found.body, found.logged_at_ms)._replace(age_ms=utc_ms - found.logged_at_ms)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from wayside.control.energy import record
+from wayside.control.energy.core import CYCLE_MS
 from wayside.control.energy.cycle import Reason
 from wayside.control.energy.replay import Moment
 
@@ -28,6 +30,14 @@ _WORDS = {
 
 def explain(moment: Moment) -> Iterator[tuple[str, str]]:
     """(asset, or "site", and what holds it), what concerns the whole site first."""
+    if moment.age_ms >= CYCLE_MS:
+        told = (
+            f"this was decided {moment.age_ms // 1000} s before, and is the last that is logged: since then set-points"
+        )
+        yield (
+            "site",
+            f"{told} moved by less than {record.CHANGE_PERCENT} % of their range, or changes were too many to log",
+        )
     for reason in moment.reasons:
         yield (reason.asset or "site"), _of_asset(reason) if reason.asset else _of_site(reason)
     if moment.left_out:
