@@ -13,6 +13,8 @@ from wayside.control.energy.limits import Direction, Limit
 SLACK_W = 30  # a power is spread over phases in whole watts
 ENDLESS = 10**9
 KEPT_WITHIN = 3  # cycles
+HELP_WITHIN = 7  # behind the cycles of which the worst counts
+HELP_W = 150  # a battery that could help by less does all that it can
 
 
 class Known:
@@ -60,6 +62,7 @@ class Observer:
         self._switched: dict[str, int] = {}
         self._stopped: dict[str, int] = {}
         self._way: dict[str, int] = {}
+        self._moved: dict[str, tuple[int, int]] = {}
         self._turned: dict[str, deque[int]] = {asset.name: deque() for asset in site.assets}
         self._started: int | None = None
 
@@ -149,6 +152,7 @@ class Observer:
             self._unknown(asset, point, heard, known, now_ms)
             self._reserve(asset, point, snapshot, heard, known, now_ms)
             self._steady(asset, point, now_ms)
+            self._wavers(asset, point, snapshot, true, now_ms)
             if point.asset != asset.name or not 0 < point.duration_ms <= asset.duration_ms:
                 self._fail("DEATH", f"{asset.name} for {point.duration_ms} ms")
             self._before[asset.name], self._phases[asset.name] = point.watts, point.phases
@@ -193,23 +197,43 @@ class Observer:
                 on = self._phases[asset.name]
                 if (phase and phase not in on) or not self._is_heard(asset, snapshot, now_ms):
                     continue
-                told, seen = self._before[asset.name], snapshot.seen[asset.name]
+                told = self._before[asset.name]
                 if imported > SLACK_W and told > 0:
                     self._fail("LIMIT", f"{now_ms}: {imported} W over on {phase}, {asset.name} has {told} W")
                 if exported > SLACK_W and told < 0:
                     self._fail("LIMIT", f"{now_ms}: {exported} W fed in too much on {phase}, {asset.name} {told} W")
-                if asset.kind == Kind.BATTERY and imported > SLACK_W and not self._limits_feeding(bounds):
-                    energy = seen.energy_wh or 0
-                    spare = asset.reserve_wh + asset.capacity_wh // 10 < energy <= asset.capacity_wh
-                    if spare and seen.depart_ms is None and told > asset.low_w // 4 and seen.is_ready:
-                        self._fail("LIMIT", f"{now_ms}: {asset.name} does not help")
+                if asset.kind == Kind.BATTERY and self._calm >= HELP_WITHIN:
+                    self._helps(asset, snapshot, told, bounds, true, imported > SLACK_W, now_ms)
         if not over and self._over:
             self.kept_after.append(self._over)
         self._over = self._over + 1 if over else 0
 
-    @staticmethod
-    def _limits_feeding(bounds) -> bool:
-        return any(low > -ENDLESS for low, _ in bounds)
+    def _helps(self, asset: Asset, snapshot: Snapshot, told: int, bounds, true, is_import: bool, now_ms: int) -> None:
+        """A battery that follows does all that it can, as far as no bound on its own places is in the way."""
+        seen = snapshot.seen[asset.name]
+        if abs(seen.watts - told) > HELP_W or seen.energy_wh is None or seen.depart_ms is not None or not seen.is_ready:
+            return
+        places = [0, *(1 + self.site.phases.index(phase) for phase in asset.phases)]
+        counts = [1, *(len(asset.phases),) * len(asset.phases)]
+        tenth = asset.capacity_wh // 10
+        if is_import:
+            can = told - asset.low_w if asset.reserve_wh + tenth < seen.energy_wh <= asset.capacity_wh else 0
+            # What runs may stop.
+            runs = [0] * len(true)
+            for other in self.site.assets:
+                shown = snapshot.seen.get(other.name)
+                if other.kind in (Kind.CHARGER, Kind.LOAD) and shown is not None and type(shown.watts) is int:
+                    for place in (0, *(1 + self.site.phases.index(phase) for phase in other.phases)):
+                        runs[place] += max(0, shown.watts)
+            rooms = [
+                count * (true[place] - runs[place] - bounds[place][0])
+                for place, count in zip(places, counts, strict=True)
+            ]
+        else:
+            can = asset.high_w - told if 0 <= seen.energy_wh < asset.full_wh - tenth else 0
+            rooms = [count * (bounds[place][1] - true[place]) for place, count in zip(places, counts, strict=True)]
+        if min(can, *rooms) > HELP_W:
+            self._fail("LIMIT", f"{now_ms}: {asset.name} has {told} W and could help by {min(can, *rooms)} W more")
 
     def _unknown(self, asset: Asset, point, heard: bool, known: bool, now_ms: int) -> None:
         text = f"{now_ms}: {asset.name} {point.watts} W"
@@ -286,3 +310,23 @@ class Observer:
             if asset.hold_ms and len(turned) > 2 * (60_000 // asset.hold_ms + 1):
                 self._fail("STEADY", f"{now_ms}: {asset.name} turned {len(turned)} times in a minute")
         self._way[asset.name] = way
+
+    def _wavers(self, asset: Asset, point, snapshot: Snapshot, true, now_ms: int) -> None:
+        """A way back before hold_ms, where for as long nothing happened and no limit is near."""
+        before = self._before[asset.name]
+        if point.watts == before:
+            return
+        way = 1 if point.watts > before else -1
+        last_ms, last_way = self._moved.get(asset.name, (0, way))
+        self._moved[asset.name] = (now_ms, way)
+        seen = snapshot.seen.get(asset.name)
+        if way == last_way or now_ms - last_ms >= asset.hold_ms or seen is None or seen.depart_ms is not None:
+            return
+        reach = asset.high_w - asset.low_w
+        is_far = all(low + reach < watts < high - reach for (low, high), watts in zip(self._bounds, true, strict=True))
+        tenth = asset.capacity_wh // 10
+        is_half = not asset.capacity_wh or (
+            seen.energy_wh is not None and asset.reserve_wh + tenth < seen.energy_wh < asset.full_wh - tenth
+        )
+        if is_far and is_half and self._calm * 1_000 >= asset.hold_ms:
+            self._fail("STEADY", f"{now_ms}: {asset.name} turned back to {point.watts} W in {now_ms - last_ms} ms")

@@ -215,6 +215,19 @@ def test_limit_a_battery_that_does_not_give_what_it_is_told_lets_no_car_up(bend)
     assert world.observer.turns["car"] + world.observer.turns["battery"] <= 4
 
 
+def test_limit_a_battery_that_takes_nothing_goes_on_giving() -> None:
+    """What it gave already was counted twice, and it was told 0 for a second of eleven."""
+    world = World(house(BATTERY, parties=(fuse(2_000), no_export(2_800))), bends={"battery": refuses})
+    world.run(20, wanting(ask("battery", 3_000)))
+    assert world.state.held[0].short == 1
+    world.base = (650, 5_000, -100)
+    world.run(5, wanting(ask("battery", 3_000)))
+    for _ in range(40):
+        world.cycle(wanting(ask("battery", 3_000)))
+        assert world.tell("battery") == -5_000
+    assert not world.observer.violations
+
+
 def test_limit_a_battery_that_does_again_what_it_is_told_is_counted_on_again() -> None:
     site = house(BATTERY, INVERTER, parties=(Party("feed", (Limit(EXPORT, 0, (), "feed"),)),))
     world = World(site, sun=100, bends={"battery": refuses})
@@ -466,6 +479,23 @@ def test_unknown_a_meter_that_is_lost_raises_nothing() -> None:
     assert (world.tell("pv"), world.tell("car")) == (-900, 0)
 
 
+def test_unknown_a_car_that_discharges_does_not_go_on_without_the_meter() -> None:
+    """It waited for the room that a battery had not left yet."""
+    world = World(house(V2G, BATTERY, parties=(Party("site", (Limit(IMPORT, 1_000, (), "site"),)),)))
+    world.run(30, wanting(ask("v2g", -6_000), ask("battery", 5_000)))
+    assert (world.tell("v2g"), world.tell("battery")) == (-6_000, 5_000)
+    world.grid_fault = "lost"
+    world.cycle(wanting(ask("v2g", -6_000), ask("battery", 5_000)))
+    assert (world.tell("v2g"), world.tell("battery")) == (0, 0)
+
+
+def test_unknown_no_phases_change_without_the_meter() -> None:
+    world = World(house(CAR, parties=(remote("grid", IMPORT, 2_000),)))
+    world.grid_fault = "lost"
+    world.run(400, wanting(ask("car", 1_400)))
+    assert world.points[0].phases == ABC and not world.observer.violations
+
+
 def test_unknown_a_car_on_one_phase_has_a_third_of_its_default_on_it_at_every_end() -> None:
     world = single(300)
     state = core.resume(world.site, world.state, world.now, core.Now(5_000, world.now.utc_ms + 2_000))
@@ -633,6 +663,70 @@ def test_each_mutant_is_killed_by_its_own_invariant(invariant: str) -> None:
     broken = World(site, using=mutant(module, changes))
     scenario(broken)
     assert set(broken.observer.violations) == {invariant}, broken.observer.told
+
+
+def no_export(watts: int = 0) -> Party:
+    return Party("feed", (Limit(EXPORT, watts, (), "feed"),))
+
+
+def clouds(world: World) -> None:
+    world.bends = {"battery": refuses}
+    for _ in range(4):
+        world.sun = 0
+        world.run(20)
+        world.sun = 100
+        world.run(20)
+
+
+def mends(world: World) -> None:
+    world.bends = {"battery": refuses}
+    world.run(40)
+    world.bends = {}
+    world.run(20)
+
+
+HELP = "        watts = cut(task.watts, task.low, -room, task.asset.step_w)\n"
+DIP = """\
+    held = tuple(each._replace(watts=each.watts - (now.ms % 10_000 < 1_000) * 1_000) for each in held)
+"""
+BLIND = {
+    "no battery charges against feeding in": (
+        "LIMIT", (no_export(),), {"base": (-1_000,) * 3}, lambda world: world.run(30), "share",
+        {"        watts = -cut(-task.watts, -min(most, task.high), -room, task.asset.step_w)\n": "        return\n"},
+    ),
+    "none helps import beside a limit of export": (
+        "LIMIT", (fuse(2_000), no_export(5_000)), {"base": (3_000,) * 3}, lambda world: world.run(30), "share",
+        {HELP: "        if balance.bounds[0].low > -10**9:\n            return\n" + HELP},
+    ),
+    "it helps with a quarter": (
+        "LIMIT", (fuse(2_000),), {"base": (3_000,) * 3}, lambda world: world.run(30), "share",
+        {HELP: HELP.replace("cut(", "max(-1_251, cut(").replace("step_w)", "step_w))")},
+    ),
+    "who was told 0 and did 0 is believed": (
+        "LIMIT", (no_export(),), {"sun": 100}, clouds, "steady", {"short=0 if proven else held.short": "short=0"},
+    ),
+    "what a battery could take lets an inverter go": (
+        "LIMIT", (no_export(),), {"sun": 100}, mends, "share",
+        {"if task.is_curtailed and -task.watts > feeds": "if False"},
+    ),
+    "it dips every ten seconds": (
+        "STEADY", (fuse(20_000),), {"base": (3_000,) * 3}, lambda world: world.run(60), "core",
+        {"    points = tuple(_point(": DIP + "    points = tuple(_point("},
+    ),
+}  # fmt: skip
+"""What an observer did not see: by which invariant it has to, limits, the world, what happens, module and change."""
+
+
+@pytest.mark.parametrize("name", BLIND)
+def test_the_observer_is_not_blind_for(name: str) -> None:
+    invariant, parties, given, happens, module, changes = BLIND[name]
+    site = house(BATTERY, INVERTER, parties=parties)
+    sound = World(site, **given)
+    happens(sound)
+    assert not sound.observer.violations, sound.observer.told
+    broken = World(site, **given, using=mutant(module, changes))
+    happens(broken)
+    assert invariant in broken.observer.violations
 
 
 def test_there_is_a_mutant_for_every_invariant_that_the_core_names() -> None:

@@ -60,6 +60,8 @@ class World:
         self._on = {asset.name: asset.phases for asset in self.site.assets}
         self._orphaned: dict[str, int] = {}
         self._believed_ms = 0
+        self._strays: dict[tuple[str, bool], int] = {}
+        self._failed: set[tuple[str, bool]] = set()
         self._told = self._causes()
         for asset in self.site.assets:
             if asset.capacity_wh:
@@ -126,11 +128,28 @@ class World:
             snapshot, requests, self.now_ms, self.points, self.bounds, self.grid, disturbed or self._moved_itself
         )
         for asset, held in zip(self.site.assets, self.inputs[0].held, strict=True):
-            # Who is told something new and does not do it is believed for a while.
-            if asset.name in {*self.wild, *self.idle} and self.tell(asset.name) != held.watts:
+            self._judge(asset, held.watts)
+            # Who is told something new and does not do it is believed for a while, but only once.
+            told = self.tell(asset.name)
+            is_known = (asset.name, told > self.power[asset.name]) in self._failed
+            if asset.name in {*self.wild, *self.idle, *self.bends} and told != held.watts and not is_known:
                 self._believed_ms = self.now_ms + asset.settle_ms + CYCLE_MS
         self._queue.append({point.asset: (point.watts, point.phases) for point in self.points})
         self.now_ms += CYCLE_MS
+
+    def _judge(self, asset, told: int) -> None:
+        """Note who can be known not to do what it is told, until it does."""
+        power, tolerance = self.power[asset.name], max(200, (asset.high_w - asset.low_w) // 20)
+        for is_more in (True, False):
+            place, sign = (asset.name, is_more), 1 if is_more else -1
+            if sign * (told - power) > tolerance:
+                since_ms = self._strays.setdefault(place, self.now_ms)
+                if asset.is_firm and self.now_ms - since_ms > asset.settle_ms + CYCLE_MS:
+                    self._failed.add(place)
+            else:
+                self._strays.pop(place, None)
+                if min(sign * told, sign * power) > tolerance:
+                    self._failed.discard(place)
 
     def run(self, cycles: int, requests: Requests = Requests()) -> None:  # noqa: B008
         for number in range(cycles):

@@ -105,11 +105,11 @@ def decide(
         _wish(task, wanted.get(task.asset.name, ()), snapshot.seen[task.asset.name], is_known, state.ms, now.ms)
     balance = Balance(bounds, meter.worst(site, seen_meter), here)
     started_ms = _start(site, state, balance, now.ms)
-    share.share(balance, now.ms)
+    share.share(balance)
     # What swings by more than lies between the bounds has no set-point for its worst on both sides: then now counts.
     balance.rebase(meter.newest(site, seen_meter))
     if any(map(any, balance.over())):
-        share.share(balance, now.ms)
+        share.share(balance)
     balance.look_ahead()
     for task in here:
         _name_what_holds(balance, task)
@@ -282,6 +282,7 @@ def _wish(task: Task, requests: Sequence[Request], seen: Seen, is_known: bool, b
         if capped != watts:
             watts, bound, by = capped, "grid meter", ""
     elapsed_ms = min(CYCLE_MS, max(0, now_ms - before_ms))
+    task.can_switch = is_known and steady.may_switch(asset, held, now_ms)
     wants = steady.wants_single(asset, held, watts, wish.phases, now_ms) if is_known else held.single
     for task.single in (wants, held.single):
         most = min(watts, steady.most_w(asset, task.single))
@@ -318,7 +319,7 @@ def _start(site: Site, state: State, balance: Balance, now_ms: int) -> int:
         if now_ms - started_ms < site.start_gap_ms:
             break
         found = share.fitting(balance, task, watts)
-        if not found and not single and steady.may_switch(task.asset, task.held, now_ms):
+        if not found and not single and task.can_switch:
             balance.put(task, 0, single=True)
             found = share.fitting(balance, task, watts)
             if not found:

@@ -21,8 +21,8 @@ class Task:
 
     low, high: what its reserve allows. priority: of the request in force. power: measured, or its set-point where
     nobody reads it. takes, gives: it can be counted on to consume more, or less, when it is told to, and apart: but
-    for so much. is_new: it may be on its way to its set-point. wish: what was asked, or 0; target: what it is on
-    the way to. bound, by: what held it last.
+    for so much. is_new: it may be on its way to its set-point. can_switch: its phases may change now. wish: what
+    was asked, or 0; target: what it is on the way to. bound, by: what held it last.
     """
 
     asset: Asset
@@ -36,6 +36,7 @@ class Task:
     gives: bool
     apart: int
     is_new: bool = False
+    can_switch: bool = False
     wish: int = 0
     priority: int = 17
     watts: int = 0
@@ -196,17 +197,17 @@ def cut(watts: int, floor: int, excess: int, step_w: int) -> int:
     return max(floor, (watts - excess) // step_w * step_w)
 
 
-def share(balance: Balance, now_ms: int) -> None:
+def share(balance: Balance) -> None:
     """Change the set-points until all bounds are kept, or nothing is left that could."""
     order = sorted(balance.tasks, key=lambda task: -task.priority)  # of equal ones the first of the site
     for _ in range(2):
         _keep_export(balance, order)
         balance.look_at_now()
-        _keep_import(balance, order, now_ms)
+        _keep_import(balance, order)
     balance.look_ahead()
 
 
-def _keep_import(balance: Balance, order: Sequence[Task], now_ms: int) -> None:
+def _keep_import(balance: Balance, order: Sequence[Task]) -> None:
     asked = {task.asset.name: task.watts for task in order}
     users = [task for task in order if task.asset.kind in (Kind.CHARGER, Kind.LOAD)]
     for task in order:
@@ -216,7 +217,7 @@ def _keep_import(balance: Balance, order: Sequence[Task], now_ms: int) -> None:
         _lessen(balance, task)
     for task in users:
         if task.asset.single and not task.single and task.watts > 0 and balance.more(task)[0] < 0:
-            _change_over(balance, task, now_ms)
+            _change_over(balance, task)
     for task in users:
         if task.watts > 0 and balance.more(task)[0] < 0:
             balance.put(task, 0, *named(balance, task, is_import=True))
@@ -233,7 +234,7 @@ def _keep_import(balance: Balance, order: Sequence[Task], now_ms: int) -> None:
 
 def _wait_for_room(balance: Balance, task: Task) -> None:
     """Nobody begins, or has more, on what a battery or another one was only told to leave."""
-    had = task.held.watts
+    had = max(0, task.held.watts)
     if task.watts <= had or (room := balance.more_now(task)) >= 0:
         return
     watts = cut(task.watts, had, -room, task.asset.step_w)
@@ -256,13 +257,14 @@ def _help_import(balance: Balance, task: Task) -> None:
         if not task.gives:  # told less it gives less, and what it gives is needed
             watts = min(watts, max(task.low, task.held.watts))
         # To 0 always; to feed in only as much as may be.
-        watts = max(watts, min(0, task.watts, task.watts - max(0, balance.less(task)[0])))
+        counted = task.watts if task.takes else min(task.watts, task.power)
+        watts = max(watts, min(0, task.watts, counted - max(0, balance.less(task)[0])))
         balance.put(task, min(watts, task.watts), *_named(balance, place, is_import=True))
 
 
-def _change_over(balance: Balance, task: Task, now_ms: int) -> None:
+def _change_over(balance: Balance, task: Task) -> None:
     """To one phase, if it can run there."""
-    if not steady.may_switch(task.asset, task.held, now_ms):
+    if not task.can_switch:
         return
     before = task.watts
     named = _named(balance, balance.more(task)[1], is_import=True)
@@ -345,7 +347,8 @@ def _help_export(balance: Balance, task: Task, most: int) -> None:
     room, place = balance.less(task)
     if room < 0:
         watts = -cut(-task.watts, -min(most, task.high), -room, task.asset.step_w)
-        watts = min(watts, max(0, task.watts, task.watts + max(0, balance.more(task)[0])))
+        counted = task.watts if task.gives else max(task.watts, task.power)
+        watts = min(watts, max(0, task.watts, counted + max(0, balance.more(task)[0])))
         balance.put(task, max(watts, task.watts), *_named(balance, place, is_import=False))
 
 
