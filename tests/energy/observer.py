@@ -222,7 +222,7 @@ class Observer:
             runs = [0] * len(true)
             for other in self.site.assets:
                 shown = snapshot.seen.get(other.name)
-                if other.kind in (Kind.CHARGER, Kind.LOAD) and shown is not None and type(shown.watts) is int:
+                if other.kind != Kind.BATTERY and shown is not None and type(shown.watts) is int:
                     for place in (0, *(1 + self.site.phases.index(phase) for phase in other.phases)):
                         runs[place] += max(0, shown.watts)
             rooms = [

@@ -228,6 +228,20 @@ def test_limit_a_battery_that_takes_nothing_goes_on_giving() -> None:
     assert not world.observer.violations
 
 
+def test_limit_a_battery_that_takes_nothing_feeds_no_phase_over_its_bound() -> None:
+    """For the sum of the phases it went on giving what one of them could not take."""
+    site = (Party("site", (Limit(IMPORT, 5_000, (), "site"),)), Party("feed", (Limit(EXPORT, 500, ABC, "feed"),)))
+    world = World(house(BATTERY, parties=site), bends={"battery": refuses})
+    world.run(20, wanting(ask("battery", 3_000)))
+    assert world.state.held[0].short == 1
+    world.base = (5_000, 5_000, 1_300)
+    world.run(20)
+    assert world.tell("battery") == -5_000
+    world.base = (5_000, 5_000, -1_300)
+    world.run(20)
+    assert world.tell("battery") == 0 and not world.observer.violations
+
+
 def test_limit_a_battery_that_does_again_what_it_is_told_is_counted_on_again() -> None:
     site = house(BATTERY, INVERTER, parties=(Party("feed", (Limit(EXPORT, 0, (), "feed"),)),))
     world = World(site, sun=100, bends={"battery": refuses})

@@ -258,7 +258,7 @@ def _help_import(balance: Balance, task: Task) -> None:
             watts = min(watts, max(task.low, task.held.watts))
         # To 0 always; to feed in only as much as may be.
         counted = task.watts if task.takes else min(task.watts, task.power)
-        watts = max(watts, min(0, task.watts, counted - max(0, balance.less(task)[0])))
+        watts = max(watts, min(0, task.watts, counted - balance.less(task)[0]))
         balance.put(task, min(watts, task.watts), *_named(balance, place, is_import=True))
 
 
@@ -348,7 +348,7 @@ def _help_export(balance: Balance, task: Task, most: int) -> None:
     if room < 0:
         watts = -cut(-task.watts, -min(most, task.high), -room, task.asset.step_w)
         counted = task.watts if task.gives else max(task.watts, task.power)
-        watts = min(watts, max(0, task.watts, counted + max(0, balance.more(task)[0])))
+        watts = min(watts, max(0, task.watts, counted + balance.more(task)[0]))
         balance.put(task, max(watts, task.watts), *_named(balance, place, is_import=False))
 
 
