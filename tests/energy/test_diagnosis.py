@@ -169,6 +169,22 @@ def test_a_register_against_its_power():
     assert counter("meter", with_register(lambda each: random.uniform(0, 3_000))) == []
 
 
+@pytest.mark.parametrize("step_wh", [1, 10, 100, 1_000])
+@pytest.mark.parametrize("watts", [60, 150, 300, 500, 800, 1_500, 3_000])
+def test_a_register_that_counts_in_coarse_steps_is_no_false_alarm(watts: int, step_wh: int) -> None:
+    """Of a register of whole kWh it was said that it stands still, or counts 0.000 or 1.263 times."""
+
+    def series(times: float, slots: int) -> list[tuple[int, float, float]]:
+        counted = [int(times * watts * slot / 4 / step_wh) * step_wh for slot in range(slots + 1)]
+        return [(slot * QUARTER, 4.0 * (counted[slot + 1] - counted[slot]), float(watts)) for slot in range(slots)]
+
+    for slots in (12, 48, 96, 672):
+        assert counter("meter", series(1, slots)) == []
+    assert counter("meter", series(0, 100 + 12_000 // watts))[0].text.startswith("its register stood still")
+    found = counter("meter", series(2, 96 + 2 * 12 * 20 * 4 * 2 * step_wh // watts))[0].text
+    assert 1.95 < float(found.split()[3]) < 2.05
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**9), st.integers(0, 30))
 def test_no_series_breaks_a_diagnosis(seed, days):
