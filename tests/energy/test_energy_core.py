@@ -420,6 +420,13 @@ def test_reserve_starts_come_one_after_the_other_and_the_strongest_first() -> No
     assert order == ["car3", "car1", "car2", "car0"]
 
 
+def test_who_asked_is_named_in_the_cycle_in_which_it_begins() -> None:
+    world = World(house(VAN))
+    while not world.points or not world.tell("van"):
+        world.cycle(wanting(ask("van", 5_000)))
+    assert (world.why("van").bound, world.why("van").by) == ("asked", "me")
+
+
 def test_steady_a_load_that_swings_moves_nobody_each_time() -> None:
     """A compressor of 3 kW, 2 s on and 2 s off, beside a car at the fuse's edge."""
     world = World(house(VAN, parties=(fuse(8_000),)))

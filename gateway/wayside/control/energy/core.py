@@ -310,12 +310,12 @@ def _start(site: Site, state: State, balance: Balance, now_ms: int) -> int:
         for task in balance.tasks
         if task.held.watts == 0 and task.watts > 0 and task.asset.kind in (Kind.CHARGER, Kind.LOAD)
     ]
-    wanted = [(task, task.watts, task.single) for task in waiting]
+    wanted = [(task, task.watts, task.single, (task.bound, task.by)) for task in waiting]
     for task in waiting:
         balance.put(task, 0, "start order", "")
     started_ms = state.started_ms
     wanted.reverse()  # of equal ones the last of the site is the strongest
-    for task, watts, single in sorted(wanted, key=lambda each: each[0].priority):
+    for task, watts, single, why in sorted(wanted, key=lambda each: each[0].priority):
         if now_ms - started_ms < site.start_gap_ms:
             break
         found = share.fitting(balance, task, watts)
@@ -325,7 +325,7 @@ def _start(site: Site, state: State, balance: Balance, now_ms: int) -> int:
             if not found:
                 balance.put(task, 0, single=False)
         if found:
-            bound, by = ("asked", "") if found == watts else share.named(balance, task, is_import=True)
+            bound, by = why if found == watts else share.named(balance, task, is_import=True)
             balance.put(task, found, bound, by)
             started_ms = now_ms
         else:
