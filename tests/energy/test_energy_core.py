@@ -242,6 +242,19 @@ def test_limit_a_battery_that_takes_nothing_feeds_no_phase_over_its_bound() -> N
     assert world.tell("battery") == 0 and not world.observer.violations
 
 
+def test_limit_a_car_that_waits_for_room_waits_on_the_phases_on_which_it_runs() -> None:
+    """Changed over to three phases for which no room was left yet, it had less than they need."""
+    world = World(house(dataclasses.replace(CAR, switch_ms=20_000), BATTERY, parties=(fuse(8_000),)), base=(300,) * 3)
+    world.run(60, wanting(ask("car", 3_680)))
+    assert world.points[0].phases == ("a",)
+    world.base = (300, 7_900, 300)
+    world.run(30, wanting(ask("car", 11_040), ask("battery", 5_000)))
+    for second in range(60):
+        world.cycle(wanting(ask("car", 11_040), ask("battery", 5_000 * (second % 20 < 10))))
+        assert world.tell("car") >= (4_140 if world.points[0].phases == ABC else 1_380)
+    assert not world.observer.violations
+
+
 def test_limit_a_battery_that_does_again_what_it_is_told_is_counted_on_again() -> None:
     site = house(BATTERY, INVERTER, parties=(Party("feed", (Limit(EXPORT, 0, (), "feed"),)),))
     world = World(site, sun=100, bends={"battery": refuses})

@@ -239,7 +239,10 @@ def _wait_for_room(balance: Balance, task: Task) -> None:
         return
     watts = cut(task.watts, had, -room, task.asset.step_w)
     named = _named(balance, balance.more(task)[1], is_import=True)
-    balance.put(task, had if watts < task.least else watts, *named)
+    if watts < task.least:  # then it stays as it was, on as many phases
+        balance.put(task, had, *named, single=task.held.single)
+    else:
+        balance.put(task, watts, *named)
 
 
 def _lessen(balance: Balance, task: Task) -> None:
