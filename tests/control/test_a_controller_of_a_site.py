@@ -180,10 +180,10 @@ def test_without_an_actuator_nothing_can_be_asked(folder: Path) -> None:
 
 def test_a_kind_of_another_base_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     base = "from wayside.settings.table import Table"
-    (folder / "lax.py").write_text(f"{base}\n\n\nclass Settings(Table):\n    start: int\n")
+    (folder / "loose.py").write_text(f"{base}\n\n\nclass Settings(Table):\n    start: int\n")
     monkeypatch.setattr(controllers, "__path__", [*controllers.__path__, str(folder)])
-    (folder / "site.toml").write_text(SITE.format(port=1, kind="lax", output="load", options="{start = 1}"))
-    with pytest.raises(config.SiteFileError, match=r"lax.py: make its Settings a wayside.control.controllers.Options"):
+    (folder / "site.toml").write_text(SITE.format(port=1, kind="loose", output="load", options="{start = 1}"))
+    with pytest.raises(config.SiteFileError, match=r"loose.py: make its Settings a wayside.control.controllers.Options"):
         config.load(folder / "site.toml")
 
 

@@ -166,9 +166,9 @@ class Counting:
 
 def test_an_adapter_of_another_base_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     base = "from wayside.settings.table import Table"
-    (tmp_path / "lax.py").write_text(f"{base}\n\n\nclass Settings(Table):\n    start: int\n")
+    (tmp_path / "loose.py").write_text(f"{base}\n\n\nclass Settings(Table):\n    start: int\n")
     monkeypatch.setattr(adapters, "__path__", [*adapters.__path__, str(tmp_path)])
-    assert "lax.py: make its Settings a wayside.south.adapters.Options" in problems(tmp_path, "lax", '{start = "41"}')
+    assert "loose.py: make its Settings a wayside.south.adapters.Options" in problems(tmp_path, "loose", '{start = "41"}')
 
 
 @pytest.mark.parametrize(
