@@ -22,7 +22,7 @@ from energy.campaign import campaign  # noqa: E402
 from energy.sites import BATTERY, CAR, INVERTER, PUMP, V2G, VAN, fuse, house  # noqa: E402
 from energy.world import World  # noqa: E402
 from wayside.control.energy import core  # noqa: E402
-from wayside.control.energy.cycle import Request, Requests  # noqa: E402
+from wayside.control.energy.cycle import PowerRequest, PowerRequests  # noqa: E402
 
 _UNTIL = 500_000_000
 
@@ -47,7 +47,7 @@ def machine() -> str:
 def steps() -> str:
     """Steps of load beside a car, a van and a battery behind a fuse of 8 kW a phase."""
     rows = ["| step, W | seconds over | overshoot, kW·s | turns of car, van, battery |", "| --- | --- | --- | --- |"]
-    wanted = Requests(tuple(Request(name, 11_040, "bench", 8, _UNTIL) for name in ("car", "van")))
+    wanted = PowerRequests(tuple(PowerRequest(name, 11_040, "bench", 8, _UNTIL) for name in ("car", "van")))
     for load in (2_000, 4_000, 6_000, 9_000):
         world = World(house(VAN, CAR, BATTERY, parties=(fuse(8_000),)))
         world.run(120, wanted)
@@ -93,12 +93,12 @@ def cycle_times() -> str:
             world.sun = dice.randrange(100)
             world._move()
             wanted = tuple(
-                Request(asset.name, dice.randint(asset.low_w, asset.high_w), "bench", dice.randint(1, 16), _UNTIL)
+                PowerRequest(asset.name, dice.randint(asset.low_w, asset.high_w), "bench", dice.randint(1, 16), _UNTIL)
                 for asset in assets
             )
             snapshot = world.snapshot()
             begun, began = time.perf_counter(), time.thread_time()
-            found = core.decide(world.site, world.state, snapshot, Requests(wanted), world.now)
+            found = core.decide(world.site, world.state, snapshot, PowerRequests(wanted), world.now)
             worked.append((time.thread_time() - began) * 1000)
             taken.append((time.perf_counter() - begun) * 1000)
             world.state, world.points, _ = found

@@ -30,7 +30,7 @@ from wayside.control.energy.diagnosis.plant import DAY_MS, below_neighbours, bel
 from wayside.control.energy.diagnosis.stuck import stuck
 from wayside.control.energy.forecast.forecaster import Forecaster
 from wayside.control.energy.planner import Planner
-from wayside.control.energy.task import Outlook, PlanError, Store, Task
+from wayside.control.energy.task import Outlook, PlanTask, PlanTaskError, Store
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "wayside-bench-plan"
 PACKAGES = {"simbench": "simbench==1.6.3", "pvanalytics": "pvanalytics==0.2.2"}
@@ -120,7 +120,7 @@ def plans(arguments: argparse.Namespace) -> None:
         first, last = arguments.from_day * 48, min(arguments.days * 48, len(load) - AHEAD)
         try:
             perfect = _perfect(load, pv, first, last)
-        except PlanError as error:
+        except PlanTaskError as error:
             print(error)
             return
         none = _bills(load, pv, first, last, lambda slot, held: 0)
@@ -187,7 +187,7 @@ def _perfect(load: Sequence[int], pv: Sequence[int], first: int, last: int) -> f
     for begin in range(first, last, step):
         slots = min(400, last + AHEAD - begin)
         part = slice(begin, begin + slots)
-        task = Task(
+        task = PlanTask(
             BEGIN + begin * HALF_HOUR,
             HALF_HOUR,
             (Outlook(tuple(load[part]), tuple(pv[part])),),
@@ -236,7 +236,7 @@ class _Planned:
         true = [series[slot] for series in self._series]
         outlooks = tuple(Outlook((true[0], *load[1:]), (true[1], *pv[1:])) for load, pv in zip(*ways, strict=False))
         prices = tuple(PRICES[slot : slot + AHEAD])
-        task = Task(now, HALF_HOUR, outlooks, prices, (SELL,) * AHEAD, (_battery(held),))
+        task = PlanTask(now, HALF_HOUR, outlooks, prices, (SELL,) * AHEAD, (_battery(held),))
         self._add(slot)
         return self._planner.plan(task).slots[0].watts["battery"]
 

@@ -183,7 +183,9 @@ def test_a_kind_of_another_base_is_refused(folder: Path, monkeypatch: pytest.Mon
     (folder / "loose.py").write_text(f"{base}\n\n\nclass Settings(Table):\n    start: int\n")
     monkeypatch.setattr(controllers, "__path__", [*controllers.__path__, str(folder)])
     (folder / "site.toml").write_text(SITE.format(port=1, kind="loose", output="load", options="{start = 1}"))
-    with pytest.raises(config.SiteFileError, match=r"loose.py: make its Settings a wayside.control.controllers.Options"):
+    with pytest.raises(
+        config.SiteFileError, match=r"loose.py: make its Settings a wayside.control.controllers.Options"
+    ):
         config.load(folder / "site.toml")
 
 

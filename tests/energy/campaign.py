@@ -7,7 +7,7 @@ import random
 
 from energy.sites import ABC, BATTERY, CAR, EXPORT, IMPORT, INVERTER, PUMP, V2G, VAN, fuse, house, remote
 from energy.world import World
-from wayside.control.energy.cycle import How, Request, Requests
+from wayside.control.energy.cycle import How, PowerRequest, PowerRequests
 from wayside.control.energy.limits import Direction, Key, Limit
 
 GRID_FAULTS = ("lost", "stale", "ageless", "future", "unknown", "nan", "huge", "torn", "phase")
@@ -33,11 +33,11 @@ def limit(dice: random.Random, source: str, now_ms: int) -> Limit:
     return Limit(dice.choice(list(Direction)), watts, phases, source, 4, dice.choice(ends), 0, 1)
 
 
-def wish(dice: random.Random, asset, now_ms: int) -> Request:
+def wish(dice: random.Random, asset, now_ms: int) -> PowerRequest:
     watts = dice.randint(asset.low_w - 1_000, asset.high_w + 1_000)
     how = dice.choice((How.AT, How.AT, How.AT, How.AT_LEAST, How.AT_MOST))
     until = now_ms + dice.choice((0, 1_500, 30_000, 600_000))
-    return Request(asset.name, watts, dice.choice(("tariff", "surplus", "hand")), dice.randint(1, 16), until, how,
+    return PowerRequest(asset.name, watts, dice.choice(("tariff", "surplus", "hand")), dice.randint(1, 16), until, how,
                    dice.choice((0, 0, 0, 1, 3)), dice.choice((None, 500)))  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def campaign(seed: int, cycles: int, **more) -> World:
     dice = random.Random(seed)
     world = World(site(dice), **more)
     names = [asset.name for asset in world.site.assets]
-    wanted: list[Request] = []
+    wanted: list[PowerRequest] = []
     for _ in range(cycles):
         chance = dice.random
         if chance() < 0.05:
@@ -76,7 +76,7 @@ def campaign(seed: int, cycles: int, **more) -> World:
             limits = [limit(dice, each, world.now_ms) for each in who]
         if chance() < 0.01:
             withdrawn = [Key(dice.choice(("grid", "feed", "stranger")), dice.choice(list(Direction)), ())]
-        world.cycle(Requests(tuple(wanted), tuple(limits), tuple(withdrawn)))
+        world.cycle(PowerRequests(tuple(wanted), tuple(limits), tuple(withdrawn)))
         world.now_ms += dice.choice((0, 0, 0, 0, 0, 0, 0, 7, 40))
     return world
 

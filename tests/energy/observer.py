@@ -6,8 +6,8 @@ It shares no code with the core; it counts seconds itself from what it sees.
 
 from collections import Counter, deque
 
-from wayside.control.energy.assets import Asset, Kind, Site
-from wayside.control.energy.cycle import Requests, Snapshot
+from wayside.control.energy.assets import Asset, AssetKind, SiteAssets
+from wayside.control.energy.cycle import PowerRequests, Snapshot
 from wayside.control.energy.limits import Direction, Limit
 
 SLACK_W = 30  # a power is spread over phases in whole watts
@@ -36,7 +36,7 @@ class Known:
 class Observer:
     """Watches cycle by cycle; `violations` counts by the name of the invariant."""
 
-    def __init__(self, site: Site, now_ms: int):
+    def __init__(self, site: SiteAssets, now_ms: int):
         self.site = site
         self.violations: Counter[str] = Counter()
         self.told: list[str] = []
@@ -73,7 +73,7 @@ class Observer:
 
     # --- limits ---
 
-    def hear(self, snapshot: Snapshot, requests: Requests, now_ms: int) -> list[tuple[int, int]]:
+    def hear(self, snapshot: Snapshot, requests: PowerRequests, now_ms: int) -> list[tuple[int, int]]:
         """What may flow, (low, high) of the site and each phase, by the observer's own account."""
         for name in snapshot.heard:
             if name in self._heard:
@@ -202,7 +202,7 @@ class Observer:
                     self._fail("LIMIT", f"{now_ms}: {imported} W over on {phase}, {asset.name} has {told} W")
                 if exported > SLACK_W and told < 0:
                     self._fail("LIMIT", f"{now_ms}: {exported} W fed in too much on {phase}, {asset.name} {told} W")
-                if asset.kind == Kind.BATTERY and self._calm >= HELP_WITHIN:
+                if asset.kind == AssetKind.BATTERY and self._calm >= HELP_WITHIN:
                     self._helps(asset, snapshot, told, bounds, true, imported > SLACK_W, now_ms)
         if not over and self._over:
             self.kept_after.append(self._over)
@@ -222,7 +222,7 @@ class Observer:
             runs = [0] * len(true)
             for other in self.site.assets:
                 shown = snapshot.seen.get(other.name)
-                if other.kind != Kind.BATTERY and shown is not None and type(shown.watts) is int:
+                if other.kind != AssetKind.BATTERY and shown is not None and type(shown.watts) is int:
                     for place in (0, *(1 + self.site.phases.index(phase) for phase in other.phases)):
                         runs[place] += max(0, shown.watts)
             rooms = [
@@ -245,7 +245,7 @@ class Observer:
         most, least = max(0, before), min(0, before)
         if asset.is_firm:
             wrong = not max(least, min(0, default)) <= point.watts <= min(most, max(0, default))
-        elif asset.kind == Kind.INVERTER:
+        elif asset.kind == AssetKind.INVERTER:
             wrong = point.watts < max(default, least)
         else:
             wrong = point.watts > min(default, most) or point.phases != self._phases[asset.name]
@@ -273,14 +273,14 @@ class Observer:
             self._fail("RESERVE", f"{text} and is full")
         if not seen.is_ready and watts:
             self._fail("RESERVE", f"{text} and is not ready")
-        ramps = asset.ramp_w_per_s and asset.kind in (Kind.CHARGER, Kind.LOAD) and before and watts
+        ramps = asset.ramp_w_per_s and asset.kind in (AssetKind.CHARGER, AssetKind.LOAD) and before and watts
         if ramps and watts - before > asset.ramp_w_per_s and len(point.phases) == len(self._phases[asset.name]):
             self._fail("RESERVE", f"{text}, faster than its ramp")
         if watts and not before:
             stopped = self._stopped.get(asset.name)
             if stopped is not None and now_ms - stopped < asset.min_off_ms:
                 self._fail("RESERVE", f"{text}, off for {now_ms - stopped} ms")
-            if asset.kind in (Kind.CHARGER, Kind.LOAD) and watts > 0:
+            if asset.kind in (AssetKind.CHARGER, AssetKind.LOAD) and watts > 0:
                 if self._started is not None and now_ms - self._started < self.site.start_gap_ms:
                     self._fail("RESERVE", f"{text}, {now_ms - self._started} ms behind another")
                 self._started = now_ms

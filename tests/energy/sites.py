@@ -1,20 +1,22 @@
 """Sites to try the core on."""
 
-from wayside.control.energy.assets import Asset, Kind, Site
+from wayside.control.energy.assets import Asset, AssetKind, SiteAssets
 from wayside.control.energy.limits import Direction, Limit, Party
 
 IMPORT, EXPORT = Direction.IMPORT, Direction.EXPORT
 ABC = ("a", "b", "c")
 
-BATTERY = Asset("battery", Kind.BATTERY, ABC, -5_000, 5_000, capacity_wh=10_000, reserve_wh=1_000)
-INVERTER = Asset("pv", Kind.INVERTER, ABC, -10_000, 0, default_w=-3_000, rest_w=-10_000)
+BATTERY = Asset("battery", AssetKind.BATTERY, ABC, -5_000, 5_000, capacity_wh=10_000, reserve_wh=1_000)
+INVERTER = Asset("pv", AssetKind.INVERTER, ABC, -10_000, 0, default_w=-3_000, rest_w=-10_000)
 CAR = Asset(
-    "car", Kind.CHARGER, ABC, 0, 11_040, default_w=4_140, least_w=4_140, step_w=10, hold_ms=15_000,
+    "car", AssetKind.CHARGER, ABC, 0, 11_040, default_w=4_140, least_w=4_140, step_w=10, hold_ms=15_000,
     min_on_ms=60_000, min_off_ms=60_000, single="a", single_least_w=1_380, single_high_w=3_680,
 )  # fmt: skip
-VAN = Asset("van", Kind.CHARGER, ("c",), 0, 7_360, least_w=1_380, min_off_ms=60_000)
-V2G = Asset("v2g", Kind.CHARGER, ABC, -7_000, 11_000, least_w=4_140, capacity_wh=60_000, reserve_wh=10_000)
-PUMP = Asset("pump", Kind.LOAD, ("b",), 0, 3_000, least_w=3_000, step_w=3_000, min_on_ms=120_000, min_off_ms=300_000)
+VAN = Asset("van", AssetKind.CHARGER, ("c",), 0, 7_360, least_w=1_380, min_off_ms=60_000)
+V2G = Asset("v2g", AssetKind.CHARGER, ABC, -7_000, 11_000, least_w=4_140, capacity_wh=60_000, reserve_wh=10_000)
+PUMP = Asset(
+    "pump", AssetKind.LOAD, ("b",), 0, 3_000, least_w=3_000, step_w=3_000, min_on_ms=120_000, min_off_ms=300_000
+)
 
 
 def fuse(*watts: int, phases: tuple[str, ...] = ABC) -> Party:
@@ -29,5 +31,5 @@ def remote(name: str, direction: Direction, failsafe: int | None, *, for_ms: int
     return Party(name, (limit,), 120_000)
 
 
-def house(*assets: Asset, parties: tuple[Party, ...] = (), **more: int) -> Site:
-    return Site(ABC, assets or (VAN, PUMP, CAR, BATTERY, INVERTER), parties or (fuse(8_000),), **more)
+def house(*assets: Asset, parties: tuple[Party, ...] = (), **more: int) -> SiteAssets:
+    return SiteAssets(ABC, assets or (VAN, PUMP, CAR, BATTERY, INVERTER), parties or (fuse(8_000),), **more)

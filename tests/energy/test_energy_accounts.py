@@ -8,13 +8,13 @@ from energy.sites import ABC, BATTERY, CAR, EXPORT, IMPORT, INVERTER, V2G, VAN, 
 from energy.test_energy_core import ask, wanting
 from energy.world import World
 from wayside.control.energy import core, limits
-from wayside.control.energy.assets import Asset, Kind
-from wayside.control.energy.cycle import How, Now, Requests
+from wayside.control.energy.assets import Asset, AssetKind
+from wayside.control.energy.cycle import How, Now, PowerRequests
 from wayside.control.energy.limits import Limit, Party
 
 
 def charger(name: str, least: int = 4_140, most: int = 11_040, **more) -> Asset:
-    return Asset(name, Kind.CHARGER, ABC, 0, most, least_w=least, **more)
+    return Asset(name, AssetKind.CHARGER, ABC, 0, most, least_w=least, **more)
 
 
 def site_limit(watts: int) -> Party:
@@ -47,7 +47,7 @@ def test_the_eighth_charger_waits_and_does_not_begin_and_stop_in_turn() -> None:
 
 
 def test_an_overload_that_no_charger_makes_stops_none_that_cannot_help() -> None:
-    car = Asset("car", Kind.CHARGER, ("a",), 0, 4_600, least_w=1_380)
+    car = Asset("car", AssetKind.CHARGER, ("a",), 0, 4_600, least_w=1_380)
     world = World(house(car, parties=(fuse(5_700),)), base=(500, 500, 7_000))
     world.run(20, wanting(ask("car", 4_600)))
     assert world.tell("car") == 4_600
@@ -139,7 +139,7 @@ def test_a_slow_meter_and_battery_do_not_swing_each_other_up() -> None:
         shown.append(snapshot.grid)
         late._move()
         late.state, late.points, _ = core.decide(
-            late.site, late.state, snapshot._replace(grid=shown[max(0, len(shown) - 3)]), Requests(), late.now
+            late.site, late.state, snapshot._replace(grid=shown[max(0, len(shown) - 3)]), PowerRequests(), late.now
         )
         late._queue.append({point.asset: (point.watts, point.phases) for point in late.points})
         now = late.points[0].watts
@@ -170,16 +170,16 @@ def test_a_battery_power_of_nothing_ends_no_cycle_and_lasts() -> None:
 
 def test_a_negative_limit_is_refused_and_the_fail_safe_is_left_by_the_next_good_one() -> None:
     world = World(house(CAR, parties=(remote("grid", IMPORT, 4_200),)))
-    world.cycle(Requests((), (Limit(IMPORT, -5_000, (), "grid"),)))
+    world.cycle(PowerRequests((), (Limit(IMPORT, -5_000, (), "grid"),)))
     assert world.bounds[0].high == 4_200 and any("limit refused" in reason.bound for reason in world.reasons)
-    world.cycle(Requests((), (Limit(IMPORT, 6_000, (), "grid"),)))
+    world.cycle(PowerRequests((), (Limit(IMPORT, 6_000, (), "grid"),)))
     assert world.bounds[0].high == 6_000
 
 
 def test_a_limit_without_a_duration_does_not_end_after_ten_seconds() -> None:
     world = World(house(CAR, parties=(remote("grid", IMPORT, 4_200),)))
     world.heard = frozenset({"grid"})
-    world.run(300, Requests((), (Limit(IMPORT, 7_000, (), "grid"),)))
+    world.run(300, PowerRequests((), (Limit(IMPORT, 7_000, (), "grid"),)))
     assert world.bounds[0].high == 7_000
 
 
@@ -187,7 +187,7 @@ def test_a_wall_clock_that_is_set_ends_no_limit_and_no_request() -> None:
     world = World(house(charger("car"), parties=(remote("grid", IMPORT, 4_200),)))
     world.heard = frozenset({"grid"})
     end = world.now_ms + 60_000
-    world.cycle(Requests((), (Limit(IMPORT, 9_000, (), "grid", 4, end),)))
+    world.cycle(PowerRequests((), (Limit(IMPORT, 9_000, (), "grid", 4, end),)))
     world.utc_shift_ms = 10**12
     world.run(50)
     assert world.bounds[0].high == 9_000
@@ -226,5 +226,5 @@ def test_a_clock_of_the_machine_that_begins_anew_is_carried_over() -> None:
     world = World(house(VAN))
     world.run(90, wanting(ask("van", 5_000)))
     state = core.resume(world.site, world.state, world.now, Now(0, world.now.utc_ms + 1_000))
-    _, points, _ = core.decide(world.site, state, world.snapshot(), Requests(), Now(1_000, 0))
+    _, points, _ = core.decide(world.site, state, world.snapshot(), PowerRequests(), Now(1_000, 0))
     assert points[0].watts == 0

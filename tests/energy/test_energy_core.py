@@ -15,20 +15,20 @@ from hunts import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wayside.control.energy import core, limits, meter, record, replay, reserve, share, steady, writes
-from wayside.control.energy.assets import Asset, Kind, SiteError
-from wayside.control.energy.cycle import How, Request, Requests, Seen, SetPoint, Snapshot
+from wayside.control.energy.assets import Asset, AssetKind, SiteError
+from wayside.control.energy.cycle import AssetSeen, How, PowerRequest, PowerRequests, SetPoint, Snapshot
 from wayside.control.energy.limits import Limit, Party
 from wayside.evidence.entry import decode_unplaced, encode_unplaced
 
 UNTIL = 500_000_000
 
 
-def ask(asset: str, watts: int, priority: int = 8, *, until: int = UNTIL, how: How = How.AT) -> Request:
-    return Request(asset, watts, "me", priority, until, how)
+def ask(asset: str, watts: int, priority: int = 8, *, until: int = UNTIL, how: How = How.AT) -> PowerRequest:
+    return PowerRequest(asset, watts, "me", priority, until, how)
 
 
-def wanting(*wanted: Request, limits: tuple[Limit, ...] = ()) -> Requests:
-    return Requests(wanted, limits)
+def wanting(*wanted: PowerRequest, limits: tuple[Limit, ...] = ()) -> PowerRequests:
+    return PowerRequests(wanted, limits)
 
 
 @pytest.mark.parametrize("seed", range(examples(30)))
@@ -56,7 +56,9 @@ def test_no_request_makes_it_unsafe(data: st.DataObject) -> None:
     world = World(house(*assets, parties=(fuse(8_000), remote("grid", IMPORT, 4_200), remote("feed", EXPORT, 0))))
     names = st.sampled_from([*(asset.name for asset in assets), "nobody"])
     times = st.one_of(st.just(2**62), st.integers(-5_000, 60_000).map(lambda ms: 1_000_000 + ms))
-    request = st.builds(Request, names, strange_watts, st.just("x"), st.integers(0, 17), times, st.sampled_from(How))
+    request = st.builds(
+        PowerRequest, names, strange_watts, st.just("x"), st.integers(0, 17), times, st.sampled_from(How)
+    )
     limit = st.builds(
         Limit, st.sampled_from((IMPORT, EXPORT)), strange_watts, st.sampled_from(((), ABC, ("b",), ("d",))),
         st.sampled_from(("grid", "feed", "x")), st.just(3), st.one_of(st.none(), times),
@@ -68,7 +70,7 @@ def test_no_request_makes_it_unsafe(data: st.DataObject) -> None:
         world.heard = data.draw(st.sampled_from((frozenset(), frozenset({"grid"}), frozenset({"grid", "feed"}))))
         wanted = data.draw(st.lists(request, max_size=4))
         came = data.draw(st.lists(limit, max_size=3))
-        world.run(data.draw(st.integers(1, 8)), Requests(tuple(wanted), tuple(came)))
+        world.run(data.draw(st.integers(1, 8)), PowerRequests(tuple(wanted), tuple(came)))
     assert not world.observer.violations, world.observer.told
 
 
@@ -83,18 +85,18 @@ junk = st.sampled_from(
 def test_what_is_no_number_no_name_and_no_phase_costs_nobody_a_cycle(data: st.DataObject) -> None:
     world = World(house(V2G, BATTERY, parties=(fuse(8_000), remote("grid", IMPORT, 4_200))))
     limit = Limit(IMPORT, 5_000, (), "grid")._replace(**{data.draw(st.sampled_from(Limit._fields)): data.draw(junk)})
-    wish = ask("battery", 500)._replace(**{data.draw(st.sampled_from(Request._fields)): data.draw(junk)})
+    wish = ask("battery", 500)._replace(**{data.draw(st.sampled_from(PowerRequest._fields)): data.draw(junk)})
     key = limits.Key("grid", IMPORT, ())._replace(**{data.draw(st.sampled_from(limits.Key._fields)): data.draw(junk)})
-    asked = Requests((wish, ask("v2g", 5_000)), (limit,), (key,))
+    asked = PowerRequests((wish, ask("v2g", 5_000)), (limit,), (key,))
     inputs = world.snapshot()
     field = data.draw(st.sampled_from(("at_ms", "watts", "phases")))
     grid = inputs.grid._replace(**{field: data.draw(junk)})
-    seen = inputs.seen["v2g"]._replace(**{data.draw(st.sampled_from(Seen._fields)): data.draw(junk)})
+    seen = inputs.seen["v2g"]._replace(**{data.draw(st.sampled_from(AssetSeen._fields)): data.draw(junk)})
     heard = frozenset({"grid", data.draw(st.sampled_from((None, 1, "x")))})
     shown = inputs._replace(grid=grid, seen={**inputs.seen, "v2g": seen}, heard=heard)
     state = world.state
     for _ in range(3):
-        cycle = record.Cycle(state, shown, asked, world.now)
+        cycle = record.EnergyCycle(state, shown, asked, world.now)
         state, points, reasons = core.decide(world.site, *cycle)
         assert all(type(point.watts) is int for point in points)
         # Whatever it was, the log says what was decided of it.
@@ -117,7 +119,9 @@ def test_limit_a_step_of_load_is_over_in_three_seconds() -> None:
 
 
 def test_limit_an_overload_on_one_phase_stops_nobody_on_another() -> None:
-    world = World(house(VAN, Asset("other", Kind.CHARGER, ("a",), 0, 3_680, least_w=1_380), parties=(fuse(8_000),)))
+    world = World(
+        house(VAN, Asset("other", AssetKind.CHARGER, ("a",), 0, 3_680, least_w=1_380), parties=(fuse(8_000),))
+    )
     world.run(80, wanting(ask("other", 3_680), ask("van", 7_360)))
     world.base = (300, 300, 9_000)
     world.run(5, wanting(ask("other", 3_680), ask("van", 7_360)))
@@ -150,7 +154,7 @@ def test_limit_goes_on_with_one_phase_before_it_stops() -> None:
 
 
 def test_limit_the_weakest_gives_way_first_and_of_equal_ones_the_first() -> None:
-    two = [Asset(name, Kind.CHARGER, ABC, 0, 11_040, least_w=4_140) for name in ("one", "two")]
+    two = [Asset(name, AssetKind.CHARGER, ABC, 0, 11_040, least_w=4_140) for name in ("one", "two")]
     for priorities, expected in (((8, 8), (4_140, 8_760)), ((4, 8), (8_760, 4_140)), ((16, 1), (4_140, 8_760))):
         world = World(house(*two, parties=(Party("site", (Limit(IMPORT, 13_800, (), "site"),)),)))
         world.run(30, wanting(ask("one", 4_140), ask("two", 4_140)))
@@ -308,7 +312,7 @@ def test_expiry(heard: dict, expected: dict) -> None:
         elif what:
             end = None if what[1] is None else begin + 1000 * (second + what[1])
             came = (Limit(IMPORT, what[0], (), "grid", 4, end),)
-        world.cycle(Requests((), came, withdrawn))
+        world.cycle(PowerRequests((), came, withdrawn))
         if second in expected:
             assert world.bounds[0].high == expected[second], second
     assert not world.observer.violations
@@ -318,7 +322,7 @@ def test_expiry_of_two_limits_at_once_the_stricter_counts_and_a_strangers_does_n
     world = World(house(CAR, parties=(remote("grid", IMPORT, 4_200),)))
     limits_ = [Limit(IMPORT, watts, (), who) for who, watts in (("grid", 9_000), ("grid", 7_000), ("x", 0))]
     for order in (limits_, limits_[::-1]):
-        world.cycle(Requests((), tuple(order)))
+        world.cycle(PowerRequests((), tuple(order)))
         assert world.bounds[0].high == 7_000
     assert any("nobody of this name" in reason.bound for reason in world.reasons)
 
@@ -330,7 +334,7 @@ def test_expiry_of_two_limits_at_once_neither_ends_before_both_would() -> None:
             world = World(house(CAR, parties=(remote("grid", IMPORT, 4_200),)))
             ends = (world.now_ms + 2_000, world.now_ms + 60_000)
             came = tuple(Limit(IMPORT, each, (), "grid", 4, end) for each, end in zip(watts, ends, strict=True))
-            world.run(10, Requests((), came[::turn]))
+            world.run(10, PowerRequests((), came[::turn]))
             assert world.bounds[0].high == 100 and not world.observer.violations
 
 
@@ -338,17 +342,17 @@ def test_expiry_phases_in_another_order_are_the_same_limit() -> None:
     """A fail-safe of 0 on ("a", "b", "c") was never left by a limit on ("c", "b", "a")."""
     party = Party("grid", (Limit(IMPORT, None, ABC, "grid", 4, None, 0),), 120_000)
     world = World(house(CAR, parties=(party,)))
-    world.cycle(Requests((), (Limit(IMPORT, 9_000, ("c", "b", "a"), "grid"),)))
+    world.cycle(PowerRequests((), (Limit(IMPORT, 9_000, ("c", "b", "a"), "grid"),)))
     assert world.bounds[1].high == 9_000
-    world.cycle(Requests((), (), (limits.Key("grid", IMPORT, ("b", "a", "c")),)))
+    world.cycle(PowerRequests((), (), (limits.Key("grid", IMPORT, ("b", "a", "c")),)))
     assert world.bounds[1].high == limits.MOST_W and not world.observer.violations
 
 
 def test_expiry_no_limit_is_lost_among_many() -> None:
     world = World(house(CAR, parties=(remote("grid", IMPORT, 4_200),)))
     places = [each for count in range(5) for each in itertools.product("abc", repeat=count)]
-    world.cycle(Requests((), tuple(Limit(EXPORT, 10**8, each, "grid") for each in places)))
-    world.cycle(Requests((), (Limit(EXPORT, 0, (), "grid"), Limit(EXPORT, 1, ("c",), "grid"))))
+    world.cycle(PowerRequests((), tuple(Limit(EXPORT, 10**8, each, "grid") for each in places)))
+    world.cycle(PowerRequests((), (Limit(EXPORT, 0, (), "grid"), Limit(EXPORT, 1, ("c",), "grid"))))
     assert (world.bounds[0].low, world.bounds[3].low) == (0, -1)
     assert len(world.state.parties[0].standing) <= 16 and not world.observer.violations
 
@@ -424,7 +428,7 @@ def test_reserve_a_departure_counts_on_what_the_fuse_leaves() -> None:
 
 
 def test_reserve_starts_come_one_after_the_other_and_the_strongest_first() -> None:
-    cars = [Asset(f"car{n}", Kind.CHARGER, ABC, 0, 11_040, least_w=4_140) for n in range(4)]
+    cars = [Asset(f"car{n}", AssetKind.CHARGER, ABC, 0, 11_040, least_w=4_140) for n in range(4)]
     world = World(house(*cars, parties=(fuse(20_000),)))
     order = []
     for _ in range(30):
@@ -533,7 +537,7 @@ def test_unknown_no_phases_change_without_the_meter() -> None:
 def test_unknown_a_car_on_one_phase_has_a_third_of_its_default_on_it_at_every_end() -> None:
     world = single(300)
     state = core.resume(world.site, world.state, world.now, core.Now(5_000, world.now.utc_ms + 2_000))
-    _, points, _ = core.decide(world.site, state, Snapshot(None), Requests(), core.Now(6_000, 0))
+    _, points, _ = core.decide(world.site, state, Snapshot(None), PowerRequests(), core.Now(6_000, 0))
     assert points[0][1:3] == (1_380, ("a",))
     done = writes.writes(CAR, world.points[0])
     assert dict(done)[writes.REVERSION_W] == 1_380
@@ -572,11 +576,11 @@ def test_after_a_restart_limits_go_on_and_who_was_heard_has_to_be_heard_again() 
     then = world.now
     now = core.Now(5, then.utc_ms + 100_000)
     state = core.resume(site, world.state, then, now)
-    mended, _, _ = core.decide(site, state, world.inputs[1]._replace(heard=frozenset()), Requests(), now)
+    mended, _, _ = core.decide(site, state, world.inputs[1]._replace(heard=frozenset()), PowerRequests(), now)
     bounds = limits.merge(site.phases, mended.parties)
     assert (bounds[0].low, bounds[0].high) == (-500, 4_200)
     later = core.Now(5 + 501_000, 0)
-    mended, _, _ = core.decide(site, mended, world.inputs[1], Requests(), later)
+    mended, _, _ = core.decide(site, mended, world.inputs[1], PowerRequests(), later)
     assert limits.merge(site.phases, mended.parties)[0].low == -limits.MOST_W
     with pytest.raises(ValueError, match="another site"):
         core.resume(house(CAR), world.state, then, now)
@@ -672,7 +676,7 @@ def turning(world: World) -> None:
 
 MUTANTS = {
     "LIMIT": (step_of_load, "share", {"for _ in range(2)": "for _ in range(0)"}),
-    "EXPIRY": (lost_contact, "limits", {"mode == Mode.LAPSED and has_contact": "mode != Mode.LIMITED and has_contact"}),
+    "EXPIRY": (lost_contact, "limits", {"mode == LimitMode.LAPSED and has_contact": "mode != Mode.LIMITED and has_contact"}),
     "UNKNOWN": (lost_meter, "meter", {"now_ms - grid.at_ms > site.stale_ms": "False"}),
     "RESERVE": (
         nearly_empty,

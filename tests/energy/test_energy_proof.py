@@ -7,7 +7,7 @@ gives, and nothing is left over unless it has given all; so it is for any number
 import pytest
 from energy.symbols import Any, paths, proven, term, z3
 from wayside.control.energy import limits, reserve, share, steady
-from wayside.control.energy.limits import Direction, Limit, Mode, Standing
+from wayside.control.energy.limits import Direction, Limit, LimitMode, LimitStanding
 from wayside.control.energy.steady import Held
 
 # --- LIMIT ---
@@ -64,31 +64,31 @@ def limit(failsafe: bool, ends: bool, lasts: bool) -> Limit:
 @pytest.mark.parametrize("ends", [False, True])
 @pytest.mark.parametrize("failsafe", [False, True])
 @pytest.mark.parametrize("has_contact", [False, True])
-@pytest.mark.parametrize("mode", list(Mode))
-def test_expiry(mode: Mode, has_contact: bool, failsafe: bool, ends: bool) -> None:
+@pytest.mark.parametrize("mode", list(LimitMode))
+def test_expiry(mode: LimitMode, has_contact: bool, failsafe: bool, ends: bool) -> None:
     """From every mode, with nothing said: which modes can follow, and when."""
     now, since = Any("now"), Any("since")
-    before = Standing(limit(failsafe, ends, False), mode, since)
+    before = LimitStanding(limit(failsafe, ends, False), mode, since)
     for walk, after in paths([], lambda: limits.turn(before, None, False, has_contact, now)):
         over = before.limit.valid_until_ms
         is_over = z3.BoolVal(False) if over is None else now.term >= over.term
-        if after.mode == Mode.LIMITED:
-            assert mode == Mode.LIMITED and not walk.possible(is_over)  # it does not outlive its end
+        if after.mode == LimitMode.LIMITED:
+            assert mode == LimitMode.LIMITED and not walk.possible(is_over)  # it does not outlive its end
             assert has_contact or not failsafe  # nor the contact
-        if mode == Mode.LIMITED and after.mode == Mode.FREE:
+        if mode == LimitMode.LIMITED and after.mode == LimitMode.FREE:
             assert not walk.possible(z3.Not(is_over))  # nor ends before it
-        if mode == Mode.FAILSAFE:
-            assert after.mode == Mode.FAILSAFE  # left by nothing but a new limit, or a time that was configured
-        if after.mode == Mode.FAILSAFE and mode != Mode.FAILSAFE:
+        if mode == LimitMode.FAILSAFE:
+            assert after.mode == LimitMode.FAILSAFE  # left by nothing but a new limit, or a time that was configured
+        if after.mode == LimitMode.FAILSAFE and mode != LimitMode.FAILSAFE:
             assert failsafe and not has_contact
 
 
 def test_expiry_a_fail_safe_with_a_time_ends_then_and_not_before() -> None:
     now, since = Any("now"), Any("since")
-    before = Standing(limit(True, True, True), Mode.FAILSAFE, since)
+    before = LimitStanding(limit(True, True, True), LimitMode.FAILSAFE, since)
     for walk, after in paths([], lambda: limits.turn(before, None, False, True, now)):
         over = now.term - since.term >= before.limit.failsafe_for_ms.term
-        assert not walk.possible(over if after.mode == Mode.FAILSAFE else z3.Not(over))
+        assert not walk.possible(over if after.mode == LimitMode.FAILSAFE else z3.Not(over))
 
 
 # --- RESERVE ---

@@ -8,9 +8,9 @@ from energy.sites import BATTERY, CAR, IMPORT, VAN, fuse, house, remote
 from energy.test_energy_core import ask, wanting
 from energy.world import UTC_MS, World
 from wayside.control.energy import core, replay
-from wayside.control.energy.cycle import Requests
+from wayside.control.energy.cycle import PowerRequests
 from wayside.control.energy.limits import Key, Limit
-from wayside.control.energy.record import Cycle, Notes, entry
+from wayside.control.energy.record import EnergyCycle, Notes, entry
 from wayside.control.energy.why import explain
 from wayside.evidence import EvidenceError
 from wayside.evidence.entry import Entry, decode_unplaced, encode_unplaced
@@ -26,7 +26,7 @@ def run(world: World, cycles: int, requests=wanting(), notes: Notes | None = Non
     entries = []
     for number in range(cycles):
         world.cycle(requests if not number else requests._replace(limits=()))
-        cycle = Cycle(*world.inputs)
+        cycle = EnergyCycle(*world.inputs)
         made = notes.look(cycle, world.points, world.reasons)
         if made:
             entries.append(logged(made, cycle.now.utc_ms))
@@ -37,7 +37,7 @@ def run(world: World, cycles: int, requests=wanting(), notes: Notes | None = Non
 def test_every_cycle_is_replayed_bit_for_bit(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def checked(self: World, *args) -> None:
         cycle(self, *args)
-        body = logged(entry(self.site, Cycle(*self.inputs), self.points, self.reasons), 1).body
+        body = logged(entry(self.site, EnergyCycle(*self.inputs), self.points, self.reasons), 1).body
         moment = replay.again(self.site, body, 1)
         assert (moment.points, moment.reasons) == (self.points, self.reasons)
 
@@ -49,20 +49,20 @@ def test_every_cycle_is_replayed_bit_for_bit(seed: int, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     "strange",
     [
-        Requests((), (Limit("sideways", 5, (), "nobody"),)),
-        Requests((), (Limit(None, float("nan"), ("ab",), "grid"),)),
-        Requests((), (Limit(IMPORT, 0, ("", "a"), "grid"),)),
-        Requests((), (), (Key("grid", ["import"], None), Key(None, IMPORT, (1,)))),
-        Requests((ask("car", 3_000)._replace(phases=1.0), ask("car", 5)._replace(how="exactly"))),
-        Requests((ask("car", 3_000)._replace(source=float("nan")),)),
+        PowerRequests((), (Limit("sideways", 5, (), "nobody"),)),
+        PowerRequests((), (Limit(None, float("nan"), ("ab",), "grid"),)),
+        PowerRequests((), (Limit(IMPORT, 0, ("", "a"), "grid"),)),
+        PowerRequests((), (), (Key("grid", ["import"], None), Key(None, IMPORT, (1,)))),
+        PowerRequests((ask("car", 3_000)._replace(phases=1.0), ask("car", 5)._replace(how="exactly"))),
+        PowerRequests((ask("car", 3_000)._replace(source=float("nan")),)),
     ],
 )
-def test_what_was_refused_is_refused_again(strange: Requests) -> None:
+def test_what_was_refused_is_refused_again(strange: PowerRequests) -> None:
     """It made the entry unreadable, or was taken in the replay."""
     world = World(house(CAR, parties=(fuse(8_000), remote("grid", IMPORT, 4_200))))
     world.run(5)
     asked = strange._replace(wanted=(*strange.wanted, ask("car", 5_000)))
-    cycle = Cycle(world.state, world.snapshot()._replace(heard=frozenset({None, "grid"})), asked, world.now)
+    cycle = EnergyCycle(world.state, world.snapshot()._replace(heard=frozenset({None, "grid"})), asked, world.now)
     _, points, reasons = core.decide(world.site, *cycle)
     moment = replay.again(world.site, logged(entry(world.site, cycle, points, reasons), 1).body, 1)
     assert (moment.points, moment.reasons) == (points, reasons) and "refused" in str(reasons)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tables import rows
 from wayside.control.energy import core
-from wayside.control.energy.assets import Asset, Kind
-from wayside.control.energy.cycle import Grid, How, Now, Requests, Seen, Snapshot
+from wayside.control.energy.assets import Asset, AssetKind
+from wayside.control.energy.cycle import AssetSeen, Grid, How, Now, PowerRequests, Snapshot
 from wayside.control.energy.strategies import (
     backup,
     curtail,
@@ -25,10 +25,10 @@ from wayside.control.energy.strategies import (
     surplus,
     time_of_use,
 )
-from wayside.control.energy.strategies.fair_share import Claim
+from wayside.control.energy.strategies.fair_share import ChargeClaim
 from wayside.control.energy.strategies.time_of_use import Slot
 from wayside.control.energy.strategies.view import Asker, View
-from wayside.control.energy.task import Plan, PlannedSlot
+from wayside.control.energy.task import EnergyPlan, PlannedSlot
 
 ME = Asker("me")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -39,7 +39,7 @@ def view(grid: str | int, ms: int = 0, utc_ms: int = 0, decivolts: int | None = 
     states = {}
     for name, each in seen.items():
         watts, energy = each if isinstance(each, tuple) else (each, None)
-        states[name] = Seen(ms, None if watts == "?" else int(watts), energy_wh=energy)
+        states[name] = AssetSeen(ms, None if watts == "?" else int(watts), energy_wh=energy)
     known = None if grid == "?" else int(grid)
     room = None if known is None else ((-(10**9), 10**9),) * 4
     return View(Now(ms, utc_ms), Snapshot(Grid(ms, known), states), room, decivolts)
@@ -69,7 +69,7 @@ def test_two_batteries_with_one_aim_do_not_swing(late: int) -> None:
     """Each gave all that was missing: -3 kW and +3 kW at the grid meter in turn."""
     other = dataclasses.replace(BATTERY, name="b2")
     slots = [PlannedSlot(UTC_MS + n * 900_000, {"battery": -1_500, "b2": -1_500}, {}, 0, 0) for n in range(8)]
-    plan = Plan(UTC_MS, tuple(slots), 0, {})
+    plan = EnergyPlan(UTC_MS, tuple(slots), 0, {})
     for asks in (
         lambda seen: [*self_consumption.ask(ME, "battery", seen), *self_consumption.ask(Asker("x"), "b2", seen)],
         lambda seen: planned.ask(ME, plan, seen),
@@ -81,7 +81,7 @@ def test_two_batteries_with_one_aim_do_not_swing(late: int) -> None:
                 if second == 60:
                     world.observer.turns = dict.fromkeys(world.observer.turns, 0)
                 shown = View(world.now, world.snapshot(), core.room(world.site, world.state))
-                world.cycle(Requests(tuple(asks(shown))))
+                world.cycle(PowerRequests(tuple(asks(shown))))
             assert abs(world.grid[0]) <= 50 and sum(world.observer.turns.values()) == 0
 
 
@@ -127,7 +127,7 @@ def test_time_of_use() -> None:
 
 
 def test_peak_shaving_remembers_what_is_paid_already() -> None:
-    memory = peak_shaving.Memory()
+    memory = peak_shaving.PeakMemory()
     at = int(datetime(2026, 11, 3, 12, tzinfo=UTC).timestamp()) * 1000
     asked = []
     for load in (3_000, 8_000, 6_000, 9_000):  # a quarter each; 5 kW are worth nothing
@@ -145,7 +145,7 @@ def test_peak_shaving_remembers_what_is_paid_already() -> None:
 
 def test_peak_shaving_begins_anew_with_the_month_and_with_a_clock_that_was_set_back() -> None:
     at = int(datetime(2026, 11, 30, 22, 59, 59, tzinfo=UTC).timestamp()) * 1000
-    memory = peak_shaving.Memory((2026, 11), 9_000, at // peak_shaving.QUARTER_MS, 10**9, at)
+    memory = peak_shaving.PeakMemory((2026, 11), 9_000, at // peak_shaving.QUARTER_MS, 10**9, at)
     later = peak_shaving.learn(memory, view(100, utc_ms=at + 1_000, b=0), BERLIN)  # 0:00 on 1 December in Berlin
     assert later.month == (2026, 12) and later.peak_w < 9_000
     back = peak_shaving.learn(memory, view(100, utc_ms=at - 10, b=0), BERLIN)
@@ -174,7 +174,7 @@ def test_surplus_charging() -> None:
         1          ?        2000    0          -
         59         -9000    0       0          -
     """
-    memory, ms = surplus.Memory(), 0
+    memory, ms = surplus.SurplusMemory(), 0
     for seconds, grid, car, battery, asked in rows(table)[1:]:
         for _ in range(int(seconds)):
             ms += 1_000
@@ -206,7 +206,7 @@ def test_deadline() -> None:
     ],
 )
 def test_fair_share(room: int, claims: list, expected: tuple[int, ...]) -> None:
-    assert tuple(fair_share.shares(room, [Claim(*each) for each in claims]).values()) == expected
+    assert tuple(fair_share.shares(room, [ChargeClaim(*each) for each in claims]).values()) == expected
 
 
 claims = st.lists(
@@ -216,7 +216,7 @@ claims = st.lists(
 
 @given(st.integers(0, 60_000), claims)
 def test_shares_are_never_more_than_there_is(room: int, drawn: list) -> None:
-    made = [Claim(str(number), *each) for number, each in enumerate(drawn)]
+    made = [ChargeClaim(str(number), *each) for number, each in enumerate(drawn)]
     found = fair_share.shares(room, made)
     assert sum(found.values()) <= room
     assert all(not found[each.charger] or each.least_w <= found[each.charger] <= each.most_w for each in made)
@@ -256,32 +256,32 @@ def test_strategies_that_contradict_each_other_move_nothing_unsafe_and_need_no_o
                 *self_consumption.ask(ME, "battery", shown),
                 *backup.ask(Asker("storm", 3), "battery", shown, keep_wh=6_000, band_wh=500),
             ]
-            world.cycle(Requests(tuple(asks[::turn])))
+            world.cycle(PowerRequests(tuple(asks[::turn])))
         assert world.tell("battery") == 0 and not world.observer.violations
         assert world.why("battery").wanted == 0
 
 
 def test_a_fair_share_leaves_the_core_nothing_to_take_away() -> None:
-    cars = [Asset(f"car{n}", Kind.CHARGER, ABC, 0, 11_040, least_w=4_140) for n in range(3)]
+    cars = [Asset(f"car{n}", AssetKind.CHARGER, ABC, 0, 11_040, least_w=4_140) for n in range(3)]
     world = World(house(*cars, parties=(fuse(10_000),)))
     for second in range(120):
         world.base = (500 + 40 * (second % 7), 400, 300)
         shown = View(world.now, world.snapshot(), core.room(world.site, world.state))
         room = None if shown.room is None else min(shown.room[0][1], *(3 * high for _, high in shown.room[1:]))
         asks = fair_share.ask(
-            ME, shown._replace(room=room and ((0, room),)), [Claim(car.name, 4_140, 11_040) for car in cars]
+            ME, shown._replace(room=room and ((0, room),)), [ChargeClaim(car.name, 4_140, 11_040) for car in cars]
         )
-        world.cycle(Requests(tuple(asks)))
+        world.cycle(PowerRequests(tuple(asks)))
     assert not world.observer.violations and max(world.observer.turns.values()) <= 12
     assert min(world.tell(car.name) for car in cars) > 8_000
 
 
 def test_surplus_beside_a_car_on_one_phase() -> None:
     world = World(house(CAR, INVERTER, parties=(fuse(20_000),)), base=(100, 100, 100))
-    world.sun, memory = 30, surplus.Memory()
+    world.sun, memory = 30, surplus.SurplusMemory()
     for _ in range(400):
         shown = View(world.now, world.snapshot(), core.room(world.site, world.state))
         memory, asks = surplus.ask(ME, "car", shown, memory, least_w=1_380)
-        world.cycle(Requests(tuple(asks)))
+        world.cycle(PowerRequests(tuple(asks)))
     assert world.points[0][1:3] == (2_700, ("a",)) and abs(world.grid[0]) <= 10
     assert not world.observer.violations

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wayside.control.energy.planner import Planner, step
-from wayside.control.energy.task import Goal, Outlook, Plan, PlanError, Store, Task
+from wayside.control.energy.task import EnergyPlan, Goal, Outlook, PlanTask, PlanTaskError, Store
 
 HOUR = 3_600_000
 MONDAY = 1_789_344_000_000  # 14 September 2026, 00:00 UTC
@@ -21,17 +21,17 @@ DAY_NIGHT = (CHEAP,) * 4 + (DEAR,) * 4
 
 def task(
     stores: Store | tuple[Store, ...], load: int | tuple[int, ...] = 0, pv: int | tuple[int, ...] = 0, **kw
-) -> Task:
+) -> PlanTask:
     buy = kw.pop("buy", DAY_NIGHT)
     slots = len(buy)
     load = (load,) * slots if isinstance(load, int) else load
     pv = (pv,) * slots if isinstance(pv, int) else pv
     outlooks = kw.pop("outlooks", (Outlook(load, pv),))
     stores = (stores,) if isinstance(stores, Store) else stores
-    return Task(MONDAY, HOUR, outlooks, buy, kw.pop("sell", (SOLD,) * slots), stores, **kw)
+    return PlanTask(MONDAY, HOUR, outlooks, buy, kw.pop("sell", (SOLD,) * slots), stores, **kw)
 
 
-def plan(asked: Task) -> Plan:
+def plan(asked: PlanTask) -> EnergyPlan:
     pytest.importorskip("highspy", reason="the extra `plan` is not installed")
     return Planner(ZoneInfo("Europe/Berlin")).plan(asked)
 
@@ -244,7 +244,7 @@ BAD = [
 
 @pytest.mark.parametrize("asked, told", BAD)
 def test_a_task_that_is_not_in_form_is_told_what_to_do(asked, told):
-    with pytest.raises(PlanError) as error:
+    with pytest.raises(PlanTaskError) as error:
         Planner().plan(task(BATTERY, **asked))
     assert str(error.value) == told
 
@@ -255,16 +255,16 @@ def test_stores_that_cannot_be_are_told():
         (Store("b", 1, 1, -1), "b: capacity, powers, reserve and energy are not negative"),
         (Store("b", 1, 1, 1, reserve_wh=2), "b: a reserve of 2 Wh is more than it holds"),
     ):
-        with pytest.raises(PlanError) as error:
+        with pytest.raises(PlanTaskError) as error:
             Planner().plan(task(store))
         assert str(error.value) == told
-    with pytest.raises(PlanError, match="two stores have one name: rename one"):
+    with pytest.raises(PlanTaskError, match="two stores have one name: rename one"):
         Planner().plan(task((BATTERY, BATTERY)))
 
 
 def test_without_the_solver_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "highspy", None)
-    with pytest.raises(PlanError, match=r"install the extra `plan` .* until then the strategies run alone"):
+    with pytest.raises(PlanTaskError, match=r"install the extra `plan` .* until then the strategies run alone"):
         Planner().plan(task(BATTERY))
 
 

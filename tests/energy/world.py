@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 from energy.observer import Observer
 from wayside.control.energy import core, limits
-from wayside.control.energy.assets import Kind, Site
-from wayside.control.energy.cycle import Grid, Now, Requests, Seen, Snapshot
+from wayside.control.energy.assets import AssetKind, SiteAssets
+from wayside.control.energy.cycle import AssetSeen, Grid, Now, PowerRequests, Snapshot
 
 UTC_MS = 1_796_000_000_000
 CYCLE_MS = 1_000
@@ -28,7 +28,7 @@ class World:
     else it is known that no phases have changed lately.
     """
 
-    site: Site
+    site: SiteAssets
     base: tuple[int, ...] = (300, 300, 300)
     sun: int = 0
     now_ms: int = 1_000_000
@@ -98,7 +98,7 @@ class World:
                 continue
             energy = self.energy_mwh[asset.name] // 1000 if asset.capacity_wh else None
             power = self.power[asset.name] if asset.is_metered else None
-            seen[asset.name] = Seen(self.now_ms, power, None, energy)._replace(**self.seen.get(asset.name, {}))
+            seen[asset.name] = AssetSeen(self.now_ms, power, None, energy)._replace(**self.seen.get(asset.name, {}))
         total, *phases = self._shown[0] if self.late and self._shown else self.grid
         grid = Grid(self.now_ms, total, tuple(phases))
         faults = {
@@ -114,7 +114,7 @@ class World:
         }
         return Snapshot(faults.get(self.grid_fault, grid), seen, self.heard)
 
-    def cycle(self, requests: Requests = Requests()) -> None:  # noqa: B008
+    def cycle(self, requests: PowerRequests = PowerRequests()) -> None:  # noqa: B008
         """A second: what was told is done, is read, is decided on."""
         causes = self._causes()
         disturbed, self._told = causes != self._told or self.now_ms <= self._believed_ms, causes
@@ -151,7 +151,7 @@ class World:
                 if min(sign * told, sign * power) > tolerance:
                     self._failed.discard(place)
 
-    def run(self, cycles: int, requests: Requests = Requests()) -> None:  # noqa: B008
+    def run(self, cycles: int, requests: PowerRequests = PowerRequests()) -> None:  # noqa: B008
         for number in range(cycles):
             self.cycle(requests if number == 0 else replace_events(requests))
 
@@ -170,7 +170,7 @@ class World:
             else:
                 self._orphaned.pop(name, None)
                 self._on[name] = phases
-            if asset.kind == Kind.INVERTER:
+            if asset.kind == AssetKind.INVERTER:
                 watts = max(watts, asset.low_w * self.sun // 100)
             watts = self.bends.get(name, int)(watts)
             if name in self.idle and watts > 0:
@@ -193,6 +193,6 @@ class World:
         return watts
 
 
-def replace_events(requests: Requests) -> Requests:
+def replace_events(requests: PowerRequests) -> PowerRequests:
     """The same requests, without the events of one cycle."""
     return requests._replace(limits=(), withdrawn=())

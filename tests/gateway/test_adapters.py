@@ -60,9 +60,7 @@ def test_whatever_stands_there_it_is_a_value_or_a_reason(text: str) -> None:
     assert (value is None) == bool(reason)
 
 
-def test_thermometers_to_packs_that_a_stranger_can_verify(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_thermometers_to_packs_that_a_stranger_can_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number in (TOP, BOTTOM):
         (tmp_path / "w1" / number).mkdir(parents=True)
         (tmp_path / "w1" / number / "w1_slave").write_text(GOOD)
@@ -168,7 +166,9 @@ def test_an_adapter_of_another_base_is_refused(tmp_path: Path, monkeypatch: pyte
     base = "from wayside.settings.table import Table"
     (tmp_path / "loose.py").write_text(f"{base}\n\n\nclass Settings(Table):\n    start: int\n")
     monkeypatch.setattr(adapters, "__path__", [*adapters.__path__, str(tmp_path)])
-    assert "loose.py: make its Settings a wayside.south.adapters.Options" in problems(tmp_path, "loose", '{start = "41"}')
+    assert "loose.py: make its Settings a wayside.south.adapters.Options" in problems(
+        tmp_path, "loose", '{start = "41"}'
+    )
 
 
 @pytest.mark.parametrize(

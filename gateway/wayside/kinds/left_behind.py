@@ -45,7 +45,9 @@ def make(places: Mapping[str, str], core: Core) -> Part:
         about.has_looked = True
         await asyncio.Event().wait()
 
-    return Part({_TASK: look}, (about,), (Pulse(_TASK, lambda: about.has_looked, lambda: not about.has_looked, OUTSIDE_S),))
+    return Part(
+        {_TASK: look}, (about,), (Pulse(_TASK, lambda: about.has_looked, lambda: not about.has_looked, OUTSIDE_S),)
+    )
 
 
 class LeftBehind(About):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from wayside.control.energy.cycle import How, Reason, Request
+from wayside.control.energy.cycle import How, PowerRequest, Reason
 from wayside.control.energy.limits import is_count
 
 LONGEST_MS = 8 * 86_400_000
@@ -27,7 +27,7 @@ def name_of(source: object) -> str:
     return source if isinstance(source, str) else "?"
 
 
-def fault(request: Request, names: Sequence[str], now_ms: int) -> str:
+def fault(request: PowerRequest, names: Sequence[str], now_ms: int) -> str:
     """Why a request cannot be taken, "" when it can."""
     if request.asset not in names:
         return f'no asset is called "{name_of(request.asset)}"'
@@ -47,10 +47,10 @@ def fault(request: Request, names: Sequence[str], now_ms: int) -> str:
 
 
 def sort(
-    wanted: Iterable[Request], names: Sequence[str], now_ms: int
-) -> tuple[dict[str, list[Request]], tuple[Reason, ...]]:
+    wanted: Iterable[PowerRequest], names: Sequence[str], now_ms: int
+) -> tuple[dict[str, list[PowerRequest]], tuple[Reason, ...]]:
     """Those that stand, by asset, the strongest first and of equal ones the last; and what was refused."""
-    standing: dict[str, list[Request]] = {}
+    standing: dict[str, list[PowerRequest]] = {}
     refused = []
     for request in wanted:
         if text := fault(request, names, now_ms):
@@ -63,7 +63,7 @@ def sort(
     return standing, tuple(refused[:_MOST_TOLD])
 
 
-def wish(requests: Iterable[Request], low: int, high: int, rest: int, *, only_bounds: bool = False) -> Wish:
+def wish(requests: Iterable[PowerRequest], low: int, high: int, rest: int, *, only_bounds: bool = False) -> Wish:
     """The wish between `low` and `high`; rest: while nobody asks. only_bounds: values to have are not heard."""
     var = None
     bounded, by, rank = False, "", 17

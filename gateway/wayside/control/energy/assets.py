@@ -9,7 +9,7 @@ from enum import StrEnum
 from wayside.control.energy.limits import MOST_W, PHASES, Party
 
 
-class Kind(StrEnum):
+class AssetKind(StrEnum):
     """What an asset is; it decides what may be expected of a set-point.
 
     BATTERY follows it in both directions, and is moved beyond what was asked to keep a limit. INVERTER feeds in up to
@@ -41,7 +41,7 @@ class Asset:
     """
 
     name: str
-    kind: Kind
+    kind: AssetKind
     phases: tuple[str, ...]
     low_w: int
     high_w: int
@@ -77,11 +77,14 @@ class Asset:
         check(self.low_w <= self.default_w <= self.high_w, f"default_w lies between {self.low_w} and {self.high_w}")
         check(self.low_w <= self.rest_w <= self.high_w, f"rest_w lies between {self.low_w} and {self.high_w}")
         check(0 <= self.least_w <= max(self.high_w, -self.low_w), "least_w is more than it can do")
-        check(self.least_w == 0 or self.kind in (Kind.CHARGER, Kind.LOAD), "only a charger or a load has a least_w")
+        check(
+            self.least_w == 0 or self.kind in (AssetKind.CHARGER, AssetKind.LOAD),
+            "only a charger or a load has a least_w",
+        )
         for each in ("default_w", "rest_w"):
             check(getattr(self, each) == 0 or abs(getattr(self, each)) >= self.least_w, f"{each} is less than least_w")
-        check(self.kind != Kind.INVERTER or self.high_w == 0, "an inverter consumes nothing: high_w is 0")
-        check(self.kind != Kind.LOAD or self.low_w == 0, "a load feeds nothing in: low_w is 0")
+        check(self.kind != AssetKind.INVERTER or self.high_w == 0, "an inverter consumes nothing: high_w is 0")
+        check(self.kind != AssetKind.LOAD or self.low_w == 0, "a load feeds nothing in: low_w is 0")
         check(not self.single or (len(self.phases) > 1 and self.single in self.phases), "single is one of its phases")
         check(not self.single or self.low_w == 0, "who feeds in cannot change over to one phase")
         check(not self.single or 0 < self.single_least_w <= self.single_high_w, "single_least_w to single_high_w")
@@ -89,11 +92,14 @@ class Asset:
         check(1_000 <= self.duration_ms <= 86_400_000, "duration_ms is 1 s to a day: every set-point ends")
         times = (self.hold_ms, self.settle_ms, self.min_on_ms, self.min_off_ms, self.switch_ms)
         check(all(0 <= each <= 86_400_000 for each in times), "a time is 0 to a day")
-        check(self.kind != Kind.BATTERY or self.capacity_wh > 0, "a battery has a capacity_wh")
+        check(self.kind != AssetKind.BATTERY or self.capacity_wh > 0, "a battery has a capacity_wh")
         check(
             not self.capacity_wh or self.default_w >= 0, "default_w discharges what nobody looks at any more: 0 or more"
         )
-        check(self.low_w == 0 or self.kind == Kind.INVERTER or self.capacity_wh > 0, "who discharges has a capacity_wh")
+        check(
+            self.low_w == 0 or self.kind == AssetKind.INVERTER or self.capacity_wh > 0,
+            "who discharges has a capacity_wh",
+        )
         check(0 <= self.reserve_wh <= self.full_wh <= self.capacity_wh, "reserve_wh <= most_wh <= capacity_wh")
 
     @property
@@ -103,11 +109,11 @@ class Asset:
     @property
     def is_firm(self) -> bool:
         """Whether it does what it is told, and not only up to it."""
-        return self.kind == Kind.BATTERY or (self.kind == Kind.CHARGER and self.low_w < 0)
+        return self.kind == AssetKind.BATTERY or (self.kind == AssetKind.CHARGER and self.low_w < 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class SiteAssets:
     """Phases of the connection, what can be commanded (the first gives way first), and who may limit.
 
     most_w: a phase of the grid meter that shows more is broken. stale_ms: age from which on a reading says nothing.

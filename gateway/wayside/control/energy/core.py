@@ -3,9 +3,9 @@
 The signatures that others may count on:
 
     Limit(direction, watts, phases, source, priority, valid_until_ms, failsafe_watts, failsafe_for_ms)   limits.py
-    Asset(name, kind, phases, low_w, high_w, default_w, ...), Site(phases, assets, parties, ...)         assets.py
-    Request(asset, watts, source, priority, until_ms, how, phases, var), Snapshot(grid, seen, heard)     cycle.py
-    decide(site, state, snapshot, Requests(wanted, limits, withdrawn), Now(ms, utc_ms))
+    Asset(name, kind, phases, low_w, high_w, default_w, ...), SiteAssets(phases, assets, parties, ...)         assets.py
+    PowerRequest(asset, watts, source, priority, until_ms, how, phases, var), Snapshot(grid, seen, heard)     cycle.py
+    decide(site, state, snapshot, PowerRequests(wanted, limits, withdrawn), Now(ms, utc_ms))
         -> (state, tuple of SetPoint, tuple of Reason)
 
 Whatever is asked, in whatever order, these hold (the names are those of docs/energy.md and tests/energy):
@@ -26,35 +26,35 @@ from math import isqrt
 from typing import NamedTuple
 
 from wayside.control.energy import ask, limits, meter, reserve, share, steady
-from wayside.control.energy.assets import Asset, Kind, Site
-from wayside.control.energy.cycle import Now, Reason, Request, Requests, Seen, SetPoint, Snapshot
-from wayside.control.energy.limits import MOST_W, Bound, Key, Limit, Mode, is_count
-from wayside.control.energy.share import Balance, Task
+from wayside.control.energy.assets import Asset, AssetKind, SiteAssets
+from wayside.control.energy.cycle import AssetSeen, Now, PowerRequest, PowerRequests, Reason, SetPoint, Snapshot
+from wayside.control.energy.limits import MOST_W, Bound, Key, Limit, LimitMode, is_count
+from wayside.control.energy.share import Balance, ShareTask
 from wayside.control.energy.steady import Held
 
 CYCLE_MS = 1_000
 
 
-class State(NamedTuple):
+class EnergyState(NamedTuple):
     """All that the core remembers from one cycle to the next. held: by asset, as the site has them; started_ms: when
     one of them began to run last."""
 
     ms: int
-    parties: tuple[limits.Memory, ...]
-    meter: meter.Memory
+    parties: tuple[limits.LimitMemory, ...]
+    meter: meter.MeterMemory
     held: tuple[Held, ...]
     started_ms: int
 
 
-def begin(site: Site, now: Now) -> State:
+def begin(site: SiteAssets, now: Now) -> EnergyState:
     """How a site starts: nobody has been heard, each asset is at its default, for no one knows how long; so it waits
     its whole minimum times, and as long before its phases change."""
     parties = tuple(limits.begin(party, now.ms) for party in site.parties)
     held = tuple(Held(asset.default_w, moved_ms=now.ms, turned_ms=now.ms, switched_ms=now.ms) for asset in site.assets)
-    return State(now.ms, parties, meter.Memory(), held, now.ms)
+    return EnergyState(now.ms, parties, meter.MeterMemory(), held, now.ms)
 
 
-def resume(site: Site, state: State, then: Now, now: Now) -> State:
+def resume(site: SiteAssets, state: EnergyState, then: Now, now: Now) -> EnergyState:
     """A state of before a restart, carried over to a new clock: what has passed is told by the wall clock.
 
     Limits go on to their end, minimum times count on; who can be silent has to be heard again, and the meter read.
@@ -64,12 +64,12 @@ def resume(site: Site, state: State, then: Now, now: Now) -> State:
         raise ValueError("the state is of another site")
     shift = now.ms - then.ms - max(0, now.utc_ms - then.utc_ms)
 
-    def limit(each: limits.Standing) -> limits.Standing:
+    def limit(each: limits.LimitStanding) -> limits.LimitStanding:
         end = each.limit.valid_until_ms
         later = each.limit._replace(valid_until_ms=None if end is None else end + shift)
         return each._replace(limit=later, since_ms=each.since_ms + shift)
 
-    parties = tuple(limits.Memory(None, tuple(map(limit, memory.standing))) for memory in state.parties)
+    parties = tuple(limits.LimitMemory(None, tuple(map(limit, memory.standing))) for memory in state.parties)
 
     def held(asset: Asset, each: Held) -> Held:
         watts = steady.capped(asset, each, each.watts)
@@ -83,12 +83,12 @@ def resume(site: Site, state: State, then: Now, now: Now) -> State:
         )
 
     all_held = tuple(map(held, site.assets, state.held))
-    return State(now.ms, parties, meter.Memory(), all_held, now.ms)
+    return EnergyState(now.ms, parties, meter.MeterMemory(), all_held, now.ms)
 
 
 def decide(
-    site: Site, state: State, snapshot: Snapshot, requests: Requests, now: Now
-) -> tuple[State, tuple[SetPoint, ...], tuple[Reason, ...]]:
+    site: SiteAssets, state: EnergyState, snapshot: Snapshot, requests: PowerRequests, now: Now
+) -> tuple[EnergyState, tuple[SetPoint, ...], tuple[Reason, ...]]:
     """One cycle, a second: the state behind it, a set-point for each asset, and what held them."""
     parties, refused = _hear(site, state, snapshot, requests, now.ms)
     bounds = limits.merge(site.phases, parties)
@@ -119,7 +119,9 @@ def decide(
         else steady.held_after(asset, before, steady.capped(asset, before, before.watts), before.single, now.ms)
         for task, asset, before in zip(tasks, site.assets, state.held, strict=True)
     )
-    if not any(task.held.watts == 0 and task.watts for task in here if task.asset.kind in (Kind.CHARGER, Kind.LOAD)):
+    if not any(
+        task.held.watts == 0 and task.watts for task in here if task.asset.kind in (AssetKind.CHARGER, AssetKind.LOAD)
+    ):
         started_ms = state.started_ms
     points = tuple(_point(asset, task, each) for asset, task, each in zip(site.assets, tasks, held, strict=True))
     reasons = (
@@ -133,10 +135,10 @@ def decide(
         *strange,
         *(_of_asset(task, point) for task, point in zip(tasks, points, strict=True)),
     )
-    return State(now.ms, parties, seen_meter, held, started_ms), points, reasons
+    return EnergyState(now.ms, parties, seen_meter, held, started_ms), points, reasons
 
 
-def room(site: Site, state: State) -> tuple[tuple[int, int], ...] | None:
+def room(site: SiteAssets, state: EnergyState) -> tuple[tuple[int, int], ...] | None:
     """What all assets together may consume, (at least, at most), for the site and each phase, by the last cycle; None
     while the grid meter is not known. For who shares it out beforehand."""
     if not meter.is_known(site, state.meter):
@@ -153,8 +155,8 @@ def room(site: Site, state: State) -> tuple[tuple[int, int], ...] | None:
 
 
 def _hear(
-    site: Site, state: State, snapshot: Snapshot, requests: Requests, now_ms: int
-) -> tuple[tuple[limits.Memory, ...], tuple[Reason, ...]]:
+    site: SiteAssets, state: EnergyState, snapshot: Snapshot, requests: PowerRequests, now_ms: int
+) -> tuple[tuple[limits.LimitMemory, ...], tuple[Reason, ...]]:
     """The limits of all parties one cycle later, and what was refused."""
     names = {party.name for party in site.parties}
     came: dict[str, list[Limit]] = {name: [] for name in names}
@@ -197,13 +199,13 @@ def _hear(
 
 
 def _task(
-    site: Site,
+    site: SiteAssets,
     asset: Asset,
     held: Held,
-    seen: Seen | None,
+    seen: AssetSeen | None,
     rooms: Sequence[tuple[int, int]] | None,
     now_ms: int,
-) -> Task | None:
+) -> ShareTask | None:
     """An asset of which it is known what it does; None: it is not heard, and has its own default."""
     if seen is None or seen.at_ms is None or not is_count(seen.at_ms) or not 0 <= now_ms - seen.at_ms <= site.stale_ms:
         return None
@@ -215,7 +217,7 @@ def _task(
     left = None if rooms is None else min(rooms[0][1], *(len(places) * rooms[place][1] for place in places))
     held = held._replace(range=reserve.allowed(asset, seen, before, left, now_ms))
     held = steady.strays(asset, held, power, now_ms)
-    return Task(
+    return ShareTask(
         asset,
         held,
         places,
@@ -232,8 +234,13 @@ def _task(
 
 
 def _read(
-    site: Site, state: State, snapshot: Snapshot, tasks: Sequence[Task], bounds: Sequence[Bound], now_ms: int
-) -> tuple[meter.Memory, str]:
+    site: SiteAssets,
+    state: EnergyState,
+    snapshot: Snapshot,
+    tasks: Sequence[ShareTask],
+    bounds: Sequence[Bound],
+    now_ms: int,
+) -> tuple[meter.MeterMemory, str]:
     """The grid meter: its memory, and what is wrong with it."""
     needs_phases = any(bound.high < MOST_W or bound.low > -MOST_W for bound in bounds[1:])
     problem = meter.fault(site, snapshot.grid, needs_phases, now_ms)
@@ -247,7 +254,7 @@ def _read(
     return memory, problem or ("" if meter.is_known(site, memory) else waits)
 
 
-def _drawn(site: Site, task: Task, seen: Seen, now_ms: int) -> list[tuple[int, int, int]]:
+def _drawn(site: SiteAssets, task: ShareTask, seen: AssetSeen, now_ms: int) -> list[tuple[int, int, int]]:
     """(place, most, least) of what an asset consumes now.
 
     A reading from before its last set-point does not say how far it has followed: then the set-point counts where it
@@ -266,7 +273,9 @@ def _drawn(site: Site, task: Task, seen: Seen, now_ms: int) -> list[tuple[int, i
 # --- what is wished ---
 
 
-def _wish(task: Task, requests: Sequence[Request], seen: Seen, is_known: bool, before_ms: int, now_ms: int) -> None:
+def _wish(
+    task: ShareTask, requests: Sequence[PowerRequest], seen: AssetSeen, is_known: bool, before_ms: int, now_ms: int
+) -> None:
     """One asset's set-point as far as it concerns itself alone."""
     asset, held, allowed = task.asset, task.held, task.held.range
     rest = asset.rest_w if is_known or not asset.is_firm else asset.default_w
@@ -303,12 +312,12 @@ def _wish(task: Task, requests: Sequence[Request], seen: Seen, is_known: bool, b
     task.watts, task.target, task.bound, task.by = clipped, max(allowed.low, min(allowed.high, watts)), bound, by
 
 
-def _start(site: Site, state: State, balance: Balance, now_ms: int) -> int:
+def _start(site: SiteAssets, state: EnergyState, balance: Balance, now_ms: int) -> int:
     """One after the other begins to run, the strongest first, and only who has room. When the last one began."""
     waiting = [
         task
         for task in balance.tasks
-        if task.held.watts == 0 and task.watts > 0 and task.asset.kind in (Kind.CHARGER, Kind.LOAD)
+        if task.held.watts == 0 and task.watts > 0 and task.asset.kind in (AssetKind.CHARGER, AssetKind.LOAD)
     ]
     wanted = [(task, task.watts, task.single, (task.bound, task.by)) for task in waiting]
     for task in waiting:
@@ -336,7 +345,7 @@ def _start(site: Site, state: State, balance: Balance, now_ms: int) -> int:
 # --- what goes out ---
 
 
-def _name_what_holds(balance: Balance, task: Task) -> None:
+def _name_what_holds(balance: Balance, task: ShareTask) -> None:
     """Who does not turn back yet, and could not either, is held by the limit."""
     more = task.target - task.watts
     if task.bound == "hold" and more > max(0, balance.more(task)[0]):
@@ -345,7 +354,7 @@ def _name_what_holds(balance: Balance, task: Task) -> None:
         task.bound, task.by = share.named(balance, task, is_import=False)
 
 
-def _point(asset: Asset, task: Task | None, held: Held) -> SetPoint:
+def _point(asset: Asset, task: ShareTask | None, held: Held) -> SetPoint:
     phases = (asset.single,) if held.single else asset.phases
     var = None if task is None or task.var is None else _var(asset, held.watts, task.var)
     return SetPoint(asset.name, held.watts, phases, asset.duration_ms, var)
@@ -358,20 +367,20 @@ def _var(asset: Asset, watts: int, var: int) -> int:
     return max(-most, min(most, var))
 
 
-def _of_asset(task: Task | None, point: SetPoint) -> Reason:
+def _of_asset(task: ShareTask | None, point: SetPoint) -> Reason:
     if task is None:
         return Reason(point.asset, "not heard", "", None, point.watts)
     return Reason(point.asset, task.bound, task.by, task.wish if task.asked else None, point.watts)
 
 
-def _of_site(parties: Sequence[limits.Memory], balance: Balance, problem: str) -> list[Reason]:
+def _of_site(parties: Sequence[limits.LimitMemory], balance: Balance, problem: str) -> list[Reason]:
     """What is so of the site as a whole: the meter, limits that are at their fail-safe, and what nobody can keep."""
     reasons = [Reason("", "grid meter", problem, None, 0)] if problem else []
     for memory in parties:
         for each in memory.standing:
-            if each.mode in (Mode.FAILSAFE, Mode.LAPSED):
+            if each.mode in (LimitMode.FAILSAFE, LimitMode.LAPSED):
                 where = f"{each.limit.direction} {each.mode}"
-                got = each.watts if each.mode == Mode.FAILSAFE else 0
+                got = each.watts if each.mode == LimitMode.FAILSAFE else 0
                 reasons.append(Reason("", where, each.limit.source, None, got))
     for place, (imported, exported) in enumerate(balance.over()):
         where = "" if not place else f" {limits.PHASES[place - 1]}"

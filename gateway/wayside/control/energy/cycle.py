@@ -22,7 +22,7 @@ class Grid(NamedTuple):
     phases: tuple[int, ...] | None = None
 
 
-class Seen(NamedTuple):
+class AssetSeen(NamedTuple):
     """What is known of an asset, consumption positive. None is unknown.
 
     phases: as the site has them. is_ready: False: it can take nothing (no car, a fault). needed_wh: energy that has to
@@ -42,7 +42,7 @@ class Snapshot(NamedTuple):
     """Grid meter and assets by name; heard: the parties that gave a sign of life since the last cycle."""
 
     grid: Grid | None
-    seen: Mapping[str, Seen] = {}
+    seen: Mapping[str, AssetSeen] = {}
     heard: frozenset[str] = frozenset()
 
 
@@ -54,7 +54,7 @@ class How(StrEnum):
     AT_MOST = "at most"
 
 
-class Request(NamedTuple):
+class PowerRequest(NamedTuple):
     """`source` asks that `asset` has `watts` until `until_ms`, of the clock that never jumps.
 
     priority: as the desk's, 1 is the strongest, 16 the weakest. phases: 1 or 3 where the asset can change over, 0: as
@@ -71,10 +71,10 @@ class Request(NamedTuple):
     var: int | None = None
 
 
-class Requests(NamedTuple):
+class PowerRequests(NamedTuple):
     """wanted: all that stand, each cycle anew; limits and withdrawn: what came since the last cycle."""
 
-    wanted: tuple[Request, ...] = ()
+    wanted: tuple[PowerRequest, ...] = ()
     limits: tuple[Limit, ...] = ()
     withdrawn: tuple[Key, ...] = ()
 

@@ -59,7 +59,7 @@ class Key(NamedTuple):
         return self._replace(phases=tuple(sorted(set(self.phases))))
 
 
-class Mode(StrEnum):
+class LimitMode(StrEnum):
     """FREE: it was said that there is no limit, or the limit is over. LAPSED: its fail-safe was over before it was
     heard of again."""
 
@@ -69,17 +69,17 @@ class Mode(StrEnum):
     LAPSED = "lapsed"
 
 
-class Standing(NamedTuple):
+class LimitStanding(NamedTuple):
     """A limit as it counts now, and since when."""
 
     limit: Limit
-    mode: Mode
+    mode: LimitMode
     since_ms: int
 
     @property
     def watts(self) -> int:
         """What may flow by it; MOST_W: anything."""
-        watts = {Mode.LIMITED: self.limit.watts, Mode.FAILSAFE: self.limit.failsafe_watts}.get(self.mode)
+        watts = {LimitMode.LIMITED: self.limit.watts, LimitMode.FAILSAFE: self.limit.failsafe_watts}.get(self.mode)
         return MOST_W if watts is None else watts
 
 
@@ -143,27 +143,27 @@ def key_fault(direction: object, named: object, phases: tuple[str, ...]) -> str:
     return ""
 
 
-class Memory(NamedTuple):
+class LimitMemory(NamedTuple):
     """What is remembered of a party: when it was heard last, None: never; and its limits."""
 
     heard_ms: int | None
-    standing: tuple[Standing, ...]
+    standing: tuple[LimitStanding, ...]
 
 
-def begin(party: Party, now_ms: int) -> Memory:
+def begin(party: Party, now_ms: int) -> LimitMemory:
     """At the start nobody has been heard: what has a fail-safe is at it."""
-    return Memory(
+    return LimitMemory(
         None,
         tuple(
-            Standing(each, Mode.LIMITED if each.failsafe_watts is None else Mode.FAILSAFE, now_ms)
+            LimitStanding(each, LimitMode.LIMITED if each.failsafe_watts is None else LimitMode.FAILSAFE, now_ms)
             for each in party.limits
         ),
     )
 
 
 def hear(
-    party: Party, memory: Memory, heard: bool, came: Iterable[Limit], withdrawn: Iterable[Key], now_ms: int
-) -> Memory:
+    party: Party, memory: LimitMemory, heard: bool, came: Iterable[Limit], withdrawn: Iterable[Key], now_ms: int
+) -> LimitMemory:
     """A party's limits one cycle later. came, withdrawn: what can be taken of it, see `fault` and `key_fault`, none of
     them over already. There is no more of them than phases can be combined."""
     newest: dict[Key, Limit] = {}
@@ -175,14 +175,16 @@ def hear(
     configured = {limit.key for limit in party.limits}
     known = {each.limit.key for each in memory.standing}
     new = [limit for key, limit in newest.items() if key not in known]
-    added = [Standing(each._replace(failsafe_watts=None, failsafe_for_ms=None), Mode.FREE, now_ms) for each in new]
+    added = [
+        LimitStanding(each._replace(failsafe_watts=None, failsafe_for_ms=None), LimitMode.FREE, now_ms) for each in new
+    ]
     standing = (
         turn(each, newest.get(each.limit.key), each.limit.key in gone, has_contact, now_ms)
         for each in (*memory.standing, *added)
     )
     # What is over and was never configured is forgotten.
-    kept = (each for each in standing if each.mode != Mode.FREE or each.limit.key in configured)
-    return Memory(heard_ms, tuple(kept))
+    kept = (each for each in standing if each.mode != LimitMode.FREE or each.limit.key in configured)
+    return LimitMemory(heard_ms, tuple(kept))
 
 
 def _stricter(limit: Limit, other: Limit) -> Limit:
@@ -193,7 +195,7 @@ def _stricter(limit: Limit, other: Limit) -> Limit:
     return least._replace(valid_until_ms=end)
 
 
-def turn(standing: Standing, came: Limit | None, withdrawn: bool, has_contact: bool, now_ms: int) -> Standing:
+def turn(standing: LimitStanding, came: Limit | None, withdrawn: bool, has_contact: bool, now_ms: int) -> LimitStanding:
     """EXPIRY: one limit one cycle later."""
     limit, mode, since_ms = standing
     if came is not None:
@@ -201,18 +203,18 @@ def turn(standing: Standing, came: Limit | None, withdrawn: bool, has_contact: b
         if end is not None and end - now_ms > FAR_MS:
             end = None
         limit = limit._replace(watts=came.watts, priority=came.priority, valid_until_ms=end)
-        return Standing(limit, Mode.LIMITED, now_ms)
+        return LimitStanding(limit, LimitMode.LIMITED, now_ms)
     if withdrawn:
-        return Standing(limit, Mode.FREE, now_ms)
-    if mode == Mode.LIMITED and limit.valid_until_ms is not None and now_ms >= limit.valid_until_ms:
-        mode, since_ms = Mode.FREE, now_ms
-    if mode == Mode.LAPSED and has_contact:
-        mode, since_ms = Mode.FREE, now_ms
-    if not has_contact and limit.failsafe_watts is not None and mode in (Mode.FREE, Mode.LIMITED):
-        mode, since_ms = Mode.FAILSAFE, now_ms
-    if mode == Mode.FAILSAFE and limit.failsafe_for_ms is not None and now_ms - since_ms >= limit.failsafe_for_ms:
-        mode, since_ms = Mode.LAPSED, now_ms
-    return Standing(limit, mode, since_ms)
+        return LimitStanding(limit, LimitMode.FREE, now_ms)
+    if mode == LimitMode.LIMITED and limit.valid_until_ms is not None and now_ms >= limit.valid_until_ms:
+        mode, since_ms = LimitMode.FREE, now_ms
+    if mode == LimitMode.LAPSED and has_contact:
+        mode, since_ms = LimitMode.FREE, now_ms
+    if not has_contact and limit.failsafe_watts is not None and mode in (LimitMode.FREE, LimitMode.LIMITED):
+        mode, since_ms = LimitMode.FAILSAFE, now_ms
+    if mode == LimitMode.FAILSAFE and limit.failsafe_for_ms is not None and now_ms - since_ms >= limit.failsafe_for_ms:
+        mode, since_ms = LimitMode.LAPSED, now_ms
+    return LimitStanding(limit, mode, since_ms)
 
 
 class Bound(NamedTuple):
@@ -224,14 +226,14 @@ class Bound(NamedTuple):
     high_by: str = ""
 
 
-def merge(phases: tuple[str, ...], memories: Iterable[Memory]) -> tuple[Bound, ...]:
+def merge(phases: tuple[str, ...], memories: Iterable[LimitMemory]) -> tuple[Bound, ...]:
     """The strictest of all limits: of the site as a whole, and then of each phase. Made once in a cycle."""
     bounds = [Bound()] * (1 + len(phases))
     standing = sorted((each for memory in memories for each in memory.standing), key=lambda each: each.limit.priority)
     for each in standing:
         for place in [1 + phases.index(phase) for phase in each.limit.phases] or [0]:
             bound, by = bounds[place], each.limit.source
-            if each.mode == Mode.FAILSAFE:
+            if each.mode == LimitMode.FAILSAFE:
                 by += " (fail-safe)"
             if each.limit.direction == Direction.IMPORT and each.watts < bound.high:
                 bounds[place] = bound._replace(high=each.watts, high_by=by)

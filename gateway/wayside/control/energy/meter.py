@@ -7,7 +7,7 @@ assets, and the worst of some cycles counts: a load that comes and goes does not
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from wayside.control.energy.assets import Site
+from wayside.control.energy.assets import SiteAssets
 from wayside.control.energy.cycle import Grid
 from wayside.control.energy.limits import is_count
 
@@ -21,7 +21,7 @@ class Base(NamedTuple):
     low: tuple[int, ...]
 
 
-class Memory(NamedTuple):
+class MeterMemory(NamedTuple):
     """good: good readings since the last bad one; at_ms: when the last one was read; bases: the newest last."""
 
     good: int = 0
@@ -29,7 +29,7 @@ class Memory(NamedTuple):
     bases: tuple[Base, ...] = ()
 
 
-def fault(site: Site, grid: Grid | None, needs_phases: bool, now_ms: int) -> str:
+def fault(site: SiteAssets, grid: Grid | None, needs_phases: bool, now_ms: int) -> str:
     """Why a reading says nothing, "" when it does."""
     if grid is None:
         return "it is not read"
@@ -59,12 +59,12 @@ def fault(site: Site, grid: Grid | None, needs_phases: bool, now_ms: int) -> str
 
 
 def read(
-    site: Site, memory: Memory, grid: Grid | None, problem: str, most: Sequence[int], least: Sequence[int]
-) -> Memory:
+    site: SiteAssets, memory: MeterMemory, grid: Grid | None, problem: str, most: Sequence[int], least: Sequence[int]
+) -> MeterMemory:
     """The memory one cycle later. problem: of `fault`. most, least: what the assets consume now, by place: the power
     that explains most, or least, of the meter's."""
     if problem or grid is None or grid.watts is None:
-        return Memory()
+        return MeterMemory()
     if memory.at_ms is not None and grid.at_ms is not None and grid.at_ms <= memory.at_ms:
         return memory  # the same reading once more
     shown = (grid.watts, *grid.phases) if grid.phases is not None else (grid.watts,) + (0,) * len(site.phases)
@@ -72,15 +72,15 @@ def read(
         tuple(power - part for power, part in zip(shown, most, strict=True)),
         tuple(power - part for power, part in zip(shown, least, strict=True)),
     )
-    return Memory(min(memory.good + 1, site.good_cycles), grid.at_ms, (*memory.bases, base)[-site.window :])
+    return MeterMemory(min(memory.good + 1, site.good_cycles), grid.at_ms, (*memory.bases, base)[-site.window :])
 
 
-def is_known(site: Site, memory: Memory) -> bool:
+def is_known(site: SiteAssets, memory: MeterMemory) -> bool:
     """Whether it may be relied on; behind an outage only after some good readings."""
     return memory.good >= site.good_cycles
 
 
-def worst(site: Site, memory: Memory) -> Base:
+def worst(site: SiteAssets, memory: MeterMemory) -> Base:
     """What is not commanded, at its most and at its least of the last cycles; nothing while it is not known."""
     if not is_known(site, memory):
         return _nothing(site)
@@ -90,10 +90,10 @@ def worst(site: Site, memory: Memory) -> Base:
     )
 
 
-def newest(site: Site, memory: Memory) -> Base:
+def newest(site: SiteAssets, memory: MeterMemory) -> Base:
     """What is not commanded, by the last reading; nothing while it is not known."""
     return memory.bases[-1] if is_known(site, memory) else _nothing(site)
 
 
-def _nothing(site: Site) -> Base:
+def _nothing(site: SiteAssets) -> Base:
     return Base((0,) * (1 + len(site.phases)), (0,) * (1 + len(site.phases)))

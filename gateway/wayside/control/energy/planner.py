@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
 
 from wayside.control.energy.programme import Programme, Solution, shape
-from wayside.control.energy.task import Plan, PlanError, PlannedSlot, Store, Task
+from wayside.control.energy.task import EnergyPlan, PlannedSlot, PlanTask, PlanTaskError, Store
 
 _NEAR_W = 1.0
 _NEAR_WH = 2.0
@@ -27,14 +27,14 @@ class Planner:
         self._zone = zone
         self._programme: Programme | None = None
 
-    def plan(self, task: Task) -> Plan:
-        """The cheapest plan for a task. PlanError when it is not in form or the solver is not installed."""
+    def plan(self, task: PlanTask) -> EnergyPlan:
+        """The cheapest plan for a task. PlanTaskError when it is not in form or the solver is not installed."""
         _check(task)
         if self._programme is None or self._programme.shape != shape(task):
             self._programme = Programme(task)
         solution = self._programme.solve(task)
         slots, cost = _walk(task, solution)
-        return Plan(
+        return EnergyPlan(
             made_at_ms=task.now_ms,
             slots=slots,
             cost=cost,
@@ -49,10 +49,10 @@ class Planner:
     def _clock(self, at_ms: int) -> str:
         return f"{datetime.fromtimestamp(at_ms / 1000, self._zone):%a %H:%M}"
 
-    def _start(self, task: Task, slot: int) -> int:
+    def _start(self, task: PlanTask, slot: int) -> int:
         return task.now_ms + slot * task.slot_ms
 
-    def _reason(self, task: Task, store: Store, slot: PlannedSlot, solution: Solution, number: int) -> str:
+    def _reason(self, task: PlanTask, store: Store, slot: PlannedSlot, solution: Solution, number: int) -> str:
         """What holds the present watts, in one line: a bound if one does, else the next bound that they lead to."""
         watts = slot.watts[store.name]
         if store.now_wh is None:
@@ -83,10 +83,10 @@ class Planner:
                 return f"is full: {store.capacity_wh} Wh"
         return self._ahead(task, store, solution, number) + self._worth(task, solution, number)
 
-    def _worth(self, task: Task, solution: Solution, number: int) -> str:
+    def _worth(self, task: PlanTask, solution: Solution, number: int) -> str:
         return f" (a kWh in it is worth {solution.worth[number]:.3f}, one bought now costs {task.buy[0] / 1e6:.3f})"
 
-    def _ahead(self, task: Task, store: Store, solution: Solution, number: int) -> str:
+    def _ahead(self, task: PlanTask, store: Store, solution: Solution, number: int) -> str:
         """The first bound of its energy that any outlook meets: until then only prices decide."""
         for slot, energies in enumerate(zip(*solution.energy[number], strict=True), 1):
             for goal in store.goals:
@@ -98,7 +98,7 @@ class Planner:
                 return f"energy is kept: it will be at its reserve at {self._clock(self._start(task, slot + 1))}"
         return "only the prices decide: no bound is met until the plan's end"
 
-    def _over_limits(self, task: Task, solution: Solution) -> list[str]:
+    def _over_limits(self, task: PlanTask, solution: Solution) -> list[str]:
         told = []
         for over, limits, word in (
             (solution.over_import, task.import_watts, "import"),
@@ -113,7 +113,7 @@ class Planner:
                 )
         return told
 
-    def _missed(self, task: Task, solution: Solution, slots: Sequence[PlannedSlot]) -> list[str]:
+    def _missed(self, task: PlanTask, solution: Solution, slots: Sequence[PlannedSlot]) -> list[str]:
         told = []
         for number, store in enumerate(task.stores):
             if store.now_wh is None:
@@ -150,42 +150,42 @@ def _stretches(flags: Sequence[bool]) -> list[tuple[int, int]]:
     return found
 
 
-def _check(task: Task) -> None:
+def _check(task: PlanTask) -> None:
     slots = len(task.buy)
     if not 2 <= slots <= _MAX_SLOTS:
-        raise PlanError(f"a plan has 2 to {_MAX_SLOTS} slots, this task has {slots}: give a price for each")
+        raise PlanTaskError(f"a plan has 2 to {_MAX_SLOTS} slots, this task has {slots}: give a price for each")
     if task.slot_ms < 60_000:
-        raise PlanError(f"a slot of {task.slot_ms} ms is too short: 60,000 at least")
+        raise PlanTaskError(f"a slot of {task.slot_ms} ms is too short: 60,000 at least")
     if not task.outlooks or not all(each.weight > 0 for each in task.outlooks):
-        raise PlanError("a plan needs an outlook, each with a weight above 0: make a forecast first")
+        raise PlanTaskError("a plan needs an outlook, each with a weight above 0: make a forecast first")
     series: dict[str, Sequence[int | None]] = {"sell": task.sell}
     series |= {"import_watts": task.import_watts} if task.import_watts else {}
     series |= {"export_watts": task.export_watts} if task.export_watts else {}
     for place, outlook in enumerate(task.outlooks):
         series |= {f"load of outlook {place}": outlook.load, f"pv of outlook {place}": outlook.pv}
         if min(*outlook.load, *outlook.pv) < 0:
-            raise PlanError(
+            raise PlanTaskError(
                 f"outlook {place} has negative watts: load and generation are counted apart, each from 0 up"
             )
     for name, values in series.items():
         if len(values) != slots:
-            raise PlanError(f"{name} has {len(values)} values for {slots} slots: give one per slot")
+            raise PlanTaskError(f"{name} has {len(values)} values for {slots} slots: give one per slot")
     for limit in (*task.import_watts, *task.export_watts):
         if limit is not None and limit < 0:
-            raise PlanError(f"a limit of {limit} W cannot be planned: write it as a limit of the other direction")
+            raise PlanTaskError(f"a limit of {limit} W cannot be planned: write it as a limit of the other direction")
     names = [each.name for each in task.stores]
     if len(set(names)) < len(names):
-        raise PlanError("two stores have one name: rename one")
+        raise PlanTaskError("two stores have one name: rename one")
     for store in task.stores:
         if not (0 < store.charge_efficiency <= 1 and 0 < store.discharge_efficiency <= 1):
-            raise PlanError(f"{store.name}: an efficiency is above 0 and at most 1")
+            raise PlanTaskError(f"{store.name}: an efficiency is above 0 and at most 1")
         if min(store.capacity_wh, store.charge_watts, store.discharge_watts, store.reserve_wh, store.now_wh or 0) < 0:
-            raise PlanError(f"{store.name}: capacity, powers, reserve and energy are not negative")
+            raise PlanTaskError(f"{store.name}: capacity, powers, reserve and energy are not negative")
         if store.reserve_wh > store.capacity_wh:
-            raise PlanError(f"{store.name}: a reserve of {store.reserve_wh} Wh is more than it holds")
+            raise PlanTaskError(f"{store.name}: a reserve of {store.reserve_wh} Wh is more than it holds")
 
 
-def _notes(task: Task, clock: Callable[[int], str]) -> list[str]:
+def _notes(task: PlanTask, clock: Callable[[int], str]) -> list[str]:
     dear = [slot for slot, (buy, sell) in enumerate(zip(task.buy, task.sell, strict=True)) if sell > buy]
     if not dear:
         return []
@@ -195,7 +195,7 @@ def _notes(task: Task, clock: Callable[[int], str]) -> list[str]:
     ]
 
 
-def _walk(task: Task, solution: Solution) -> tuple[tuple[PlannedSlot, ...], int]:
+def _walk(task: PlanTask, solution: Solution) -> tuple[tuple[PlannedSlot, ...], int]:
     """The plan in whole watts and watt-hours, each store within its bounds, and what the mean of the outlooks costs."""
     hours = task.slot_ms / 3_600_000
     stored = {store.name: store.now_wh for store in task.stores}

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wayside.control.energy.task import PlanError, Store, Task
+from wayside.control.energy.task import PlanTask, PlanTaskError, Store
 
 MISSING = (
     "planning needs the solver HiGHS: install the extra `plan` (pip install 'wayside[plan]');"
@@ -54,13 +54,13 @@ class Solution:
 class Programme:
     """Plans of one shape: so many slots, outlooks, stores and goals. Each `solve` starts where the last one ended."""
 
-    def __init__(self, task: Task):
+    def __init__(self, task: PlanTask):
         """PlanError when the solver is not installed."""
         try:
             import highspy
             import numpy
         except ImportError:
-            raise PlanError(MISSING) from None
+            raise PlanTaskError(MISSING) from None
         self._solver: Any = highspy  # its hints are partial
         self._np = numpy
         self._highs: Any = None
@@ -93,8 +93,8 @@ class Programme:
     def _first_peak(self) -> int:
         return self._first_goal + len(self._goals) * self._branches
 
-    def solve(self, task: Task) -> Solution:
-        """The cheapest plan. PlanError when the solver finds none, which soft bounds leave no reason for."""
+    def solve(self, task: PlanTask) -> Solution:
+        """The cheapest plan. PlanTaskError when the solver finds none, which soft bounds leave no reason for."""
         highs = self._highs
         cost, low, high = self._columns(task)
         row_low, row_high = self._rows(task)
@@ -114,11 +114,11 @@ class Programme:
         if status != self._solver.HighsModelStatus.kOptimal:
             told = highs.modelStatusToString(status)
             self._highs = None  # what is left of a failed run helps nobody
-            raise PlanError(f"the solver ended with {told!r}; the strategies run alone until the next slot")
+            raise PlanTaskError(f"the solver ended with {told!r}; the strategies run alone until the next slot")
         solution = highs.getSolution()
         return self._read(task, solution.col_value, solution.row_dual)
 
-    def _columns(self, task: Task) -> tuple[Any, Any, Any]:
+    def _columns(self, task: PlanTask) -> tuple[Any, Any, Any]:
         np, nodes = self._np, self._nodes
         total = self._first_peak + (self._branches if self.shape.peak else 0)
         cost, low, high = np.zeros(total), np.zeros(total), np.full(total, np.inf)
@@ -169,7 +169,7 @@ class Programme:
             cost[self._first_peak :] = task.peak_price * _E6 * weights / 1000
         return cost, low, high
 
-    def _per_node(self, task: Task, what: str) -> Any:
+    def _per_node(self, task: PlanTask, what: str) -> Any:
         values = self._np.array([getattr(each, what) for each in task.outlooks], dtype=float)
         return self._np.concatenate([[values[:, 0].mean()], values[:, 1:].ravel()])
 
@@ -179,7 +179,7 @@ class Programme:
         values = [self._np.inf if each is None else float(each) for each in limits]
         return self._np.array(values)[self._slot_of]
 
-    def _rows(self, task: Task) -> tuple[Any, Any]:
+    def _rows(self, task: PlanTask) -> tuple[Any, Any]:
         """In the order of `_pass`: grid, export limit, peak, and of each store balance, reserve, one way; goals."""
         np, nodes = self._np, self._nodes
         net = self._per_node(task, "load") - self._per_node(task, "pv")
@@ -209,14 +209,14 @@ class Programme:
             highs.append(np.full(self._branches, np.inf))
         return np.concatenate(lows), np.concatenate(highs)
 
-    def _node_of(self, task: Task, at_ms: int, branch: int) -> int | None:
+    def _node_of(self, task: PlanTask, at_ms: int, branch: int) -> int | None:
         """The node that ends last before a time; None when it is before the present slot's end or after the last."""
         slot = (at_ms - task.now_ms) // task.slot_ms - 1
         if not 0 <= slot < self._slots:
             return None
         return 0 if slot == 0 else branch * (self._slots - 1) + slot
 
-    def _pass(self, highs: Any, task: Task, cost: Any, low: Any, high: Any, row_low: Any, row_high: Any) -> None:
+    def _pass(self, highs: Any, task: PlanTask, cost: Any, low: Any, high: Any, row_low: Any, row_high: Any) -> None:
         rows, columns, values = self._matrix(task)
         order = self._np.lexsort((columns, rows))
         rows, columns, values = rows[order], columns[order], values[order]
@@ -229,7 +229,7 @@ class Programme:
         lp.a_matrix_.index_, lp.a_matrix_.value_ = columns.astype(self._np.int32), values
         highs.passModel(lp)
 
-    def _matrix(self, task: Task) -> tuple[Any, Any, Any]:
+    def _matrix(self, task: PlanTask) -> tuple[Any, Any, Any]:
         np, nodes = self._np, self._nodes
         every = np.arange(nodes)
         parts: list[tuple[Any, Any, Any]] = []
@@ -291,7 +291,7 @@ class Programme:
         rows, cols, values = zip(*parts, strict=True)
         return np.concatenate(rows), np.concatenate(cols), np.concatenate(values)
 
-    def _read(self, task: Task, values: Any, duals: Any) -> Solution:
+    def _read(self, task: PlanTask, values: Any, duals: Any) -> Solution:
         np = self._np
         found = np.array(values)
         weights = np.array([each.weight for each in task.outlooks])
@@ -344,7 +344,7 @@ class Shape:
     one_way: bool
 
 
-def shape(task: Task) -> Shape:
+def shape(task: PlanTask) -> Shape:
     """The shape of a task: two of one shape are solved by one programme."""
 
     def goal_slots(store: Store) -> tuple[int, ...]:
@@ -367,7 +367,7 @@ def shape(task: Task) -> Shape:
     )
 
 
-def _left_price(task: Task) -> float:
+def _left_price(task: PlanTask) -> float:
     """What a kWh left after the last slot is worth: it saves buying at the cheapest, and is not sold for less.
 
     A little less than that, so that at one price all day it is used today.

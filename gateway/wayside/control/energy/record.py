@@ -8,20 +8,20 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from wayside.control.energy import limits, meter
-from wayside.control.energy.assets import Site
-from wayside.control.energy.core import State
+from wayside.control.energy.assets import SiteAssets
+from wayside.control.energy.core import EnergyState
 from wayside.control.energy.cycle import (
+    AssetSeen,
     Grid,
     How,
     Now,
+    PowerRequest,
+    PowerRequests,
     Reason,
-    Request,
-    Requests,
-    Seen,
     SetPoint,
     Snapshot,
 )
-from wayside.control.energy.limits import Direction, Key, Limit, Mode, Standing, is_count
+from wayside.control.energy.limits import Direction, Key, Limit, LimitMode, LimitStanding, is_count
 from wayside.control.energy.reserve import Range
 from wayside.control.energy.steady import Held
 from wayside.evidence import kinds
@@ -35,16 +35,16 @@ _BURST, _REFILL_MS = 60, 6_000  # entries at once, and one more each
 _FOR_DECISIONS = _BURST // 2  # of them what somebody only says is left
 
 
-class Cycle(NamedTuple):
+class EnergyCycle(NamedTuple):
     """What went into a cycle."""
 
-    state: State
+    state: EnergyState
     snapshot: Snapshot
-    requests: Requests
+    requests: PowerRequests
     now: Now
 
 
-def site_hash(site: Site) -> str:
+def site_hash(site: SiteAssets) -> str:
     """What an entry names its site by: another one has other bounds."""
     return sha256(repr(site).encode()).hexdigest()[:16]
 
@@ -66,7 +66,9 @@ def plain(value: Any) -> Any:
     return "?"
 
 
-def entry(site: Site, cycle: Cycle, points: Sequence[SetPoint], reasons: Sequence[Reason]) -> kinds.DecisionBody:
+def entry(
+    site: SiteAssets, cycle: EnergyCycle, points: Sequence[SetPoint], reasons: Sequence[Reason]
+) -> kinds.DecisionBody:
     """The entry of one cycle."""
     state, snapshot, requests, now = cycle
     inputs = {
@@ -97,29 +99,29 @@ def entry(site: Site, cycle: Cycle, points: Sequence[SetPoint], reasons: Sequenc
     return kinds.DecisionBody(CONTROLLER, told[:1000], held[:1000], inputs)
 
 
-def cycle_of(inputs: dict[str, Any]) -> Cycle:
+def cycle_of(inputs: dict[str, Any]) -> EnergyCycle:
     """The inverse of the inputs of `entry`; ValueError, TypeError, KeyError or IndexError for what it did not write."""
     ms, started_ms, good, at_ms = inputs["state"]
     bases = tuple(_base(each) for each in inputs["bases"])
     parties = tuple(
-        limits.Memory(heard_ms, tuple(_standing(*each[1:]) for each in inputs["standing"] if each[0] == number))
+        limits.LimitMemory(heard_ms, tuple(_standing(*each[1:]) for each in inputs["standing"] if each[0] == number))
         for number, heard_ms in enumerate(inputs["parties"])
     )
     own = len(Held._fields) - 1
     held = tuple(Held(*each[:own])._replace(range=Range(*each[own:])) for each in inputs["held"])
-    state = State(ms, parties, meter.Memory(good, at_ms, bases), held, started_ms)
+    state = EnergyState(ms, parties, meter.MeterMemory(good, at_ms, bases), held, started_ms)
     grid = inputs["grid"]
     snapshot = Snapshot(
         None if grid is None else Grid(grid[0], grid[1], _tuple(grid[2])),
-        {name: Seen(*each)._replace(phases=_tuple(each[2])) for name, each in inputs["seen"].items()},
+        {name: AssetSeen(*each)._replace(phases=_tuple(each[2])) for name, each in inputs["seen"].items()},
         frozenset(inputs["heard"]),
     )
-    requests = Requests(
-        tuple(Request(*each)._replace(how=_member(How, each[5])) for each in inputs["wanted"]),
+    requests = PowerRequests(
+        tuple(PowerRequest(*each)._replace(how=_member(How, each[5])) for each in inputs["wanted"]),
         tuple(_limit(*each) for each in inputs["limits"]),
         tuple(Key(each[0], _member(Direction, each[1]), tuple(each[2])) for each in inputs["withdrawn"]),
     )
-    return Cycle(state, snapshot, requests, Now(*inputs["now"]))
+    return EnergyCycle(state, snapshot, requests, Now(*inputs["now"]))
 
 
 def points_of(inputs: dict[str, Any]) -> tuple[SetPoint, ...]:
@@ -136,12 +138,12 @@ def _base(numbers: Sequence[int]) -> meter.Base:
     return meter.Base(tuple(numbers[:half]), tuple(numbers[half:]))
 
 
-def _read(seen: Grid | Seen) -> list[Any]:
+def _read(seen: Grid | AssetSeen) -> list[Any]:
     """A reading as the core takes it: phases that are no tuple are none, and what is ready is true or false."""
     flat = [plain(each) for each in seen]
     if seen.phases is not None and not isinstance(seen.phases, tuple):
         flat[2] = "?"
-    if isinstance(seen, Seen):
+    if isinstance(seen, AssetSeen):
         flat[4] = bool(seen.is_ready)
     return flat
 
@@ -172,8 +174,8 @@ def _limit(direction: str, watts: Any, phases: str, *rest: Any) -> Limit:
     return Limit(_member(Direction, direction), watts, tuple(phases), *rest)
 
 
-def _standing(mode: str, since_ms: int, *limit: Any) -> Standing:
-    return Standing(_limit(*limit), Mode(mode), since_ms)
+def _standing(mode: str, since_ms: int, *limit: Any) -> LimitStanding:
+    return LimitStanding(_limit(*limit), LimitMode(mode), since_ms)
 
 
 class Notes:
@@ -181,7 +183,7 @@ class Notes:
     for long, and what somebody only says, taken or refused, leaves half of them to what is decided. What is left out
     is counted, and the next entry that is written says so."""
 
-    def __init__(self, site: Site):
+    def __init__(self, site: SiteAssets):
         self._site = site
         self._steps = [max(1, (asset.high_w - asset.low_w) * CHANGE_PERCENT // 100) for asset in site.assets]
         self._noted: tuple[Any, ...] | None = None
@@ -192,7 +194,9 @@ class Notes:
         self._looked_ms: int | None = None
         self._left_out = 0
 
-    def look(self, cycle: Cycle, points: Sequence[SetPoint], reasons: Sequence[Reason]) -> kinds.DecisionBody | None:
+    def look(
+        self, cycle: EnergyCycle, points: Sequence[SetPoint], reasons: Sequence[Reason]
+    ) -> kinds.DecisionBody | None:
         """The entry of this cycle, None: it needs none."""
         now_ms = cycle.now.ms
         passed_ms = 0 if self._looked_ms is None else max(0, now_ms - self._looked_ms)

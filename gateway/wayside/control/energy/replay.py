@@ -7,26 +7,26 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from wayside.control.energy import core, record
-from wayside.control.energy.assets import Site
+from wayside.control.energy.assets import SiteAssets
 from wayside.control.energy.cycle import Reason, SetPoint
-from wayside.control.energy.record import CONTROLLER, HEARTBEAT_MS, Cycle
+from wayside.control.energy.record import CONTROLLER, HEARTBEAT_MS, EnergyCycle
 from wayside.evidence import EvidenceError, kinds
 from wayside.evidence.entry import Entry
 
 
-class Moment(NamedTuple):
+class LoggedCycle(NamedTuple):
     """A cycle that was logged. left_out: changes between the entry before and this one that were too many to log.
     age_ms: how long before the time that was asked for it was."""
 
     utc_ms: int
-    cycle: Cycle
+    cycle: EnergyCycle
     points: tuple[SetPoint, ...]
     reasons: tuple[Reason, ...]
     left_out: int
     age_ms: int = 0
 
 
-def replay(site: Site, entries: Iterable[Entry], begin_ms: int, end_ms: int) -> Iterator[Moment]:
+def replay(site: SiteAssets, entries: Iterable[Entry], begin_ms: int, end_ms: int) -> Iterator[LoggedCycle]:
     """Every logged cycle from `begin_ms` to before `end_ms` (UTC); EvidenceError where one was another site's, or does
     not come to what was told."""
     for entry in entries:
@@ -37,7 +37,7 @@ def replay(site: Site, entries: Iterable[Entry], begin_ms: int, end_ms: int) -> 
             yield again(site, body, entry.logged_at_ms)
 
 
-def again(site: Site, decision: kinds.DecisionBody, utc_ms: int) -> Moment:
+def again(site: SiteAssets, decision: kinds.DecisionBody, utc_ms: int) -> LoggedCycle:
     """One decision computed again; EvidenceError."""
     inputs = decision.inputs or {}
     if inputs.get("site") != record.site_hash(site):
@@ -51,10 +51,10 @@ def again(site: Site, decision: kinds.DecisionBody, utc_ms: int) -> Moment:
         raise EvidenceError("the decision cannot be read; another version of the software wrote it") from None
     if points != told:
         raise EvidenceError("the decision does not follow from what it holds; another version of the software decided")
-    return Moment(utc_ms, cycle, points, reasons, left_out)
+    return LoggedCycle(utc_ms, cycle, points, reasons, left_out)
 
 
-def at(site: Site, entries: Iterable[Entry], utc_ms: int) -> Moment | None:
+def at(site: SiteAssets, entries: Iterable[Entry], utc_ms: int) -> LoggedCycle | None:
     """The decision that was in force at a time; None: none is known of the minute before."""
     found: Entry | None = None
     for entry in entries:

@@ -6,7 +6,7 @@ A set-point lives on for its duration when we die, so what it may discharge in t
 from typing import NamedTuple
 
 from wayside.control.energy.assets import Asset
-from wayside.control.energy.cycle import Seen
+from wayside.control.energy.cycle import AssetSeen
 from wayside.control.energy.limits import is_count
 
 _WH = 3_600_000  # W ms
@@ -34,7 +34,7 @@ class Range(NamedTuple):
     missing_wh: int = 0
 
 
-def allowed(asset: Asset, seen: Seen, before: Range, room_w: int | None, now_ms: int) -> Range:
+def allowed(asset: Asset, seen: AssetSeen, before: Range, room_w: int | None, now_ms: int) -> Range:
     """What the asset may be told now; before: the range of the last cycle; room_w: what the limits leave it, if nobody
     else is charged, None: unknown."""
     room_w = _mean(before.room_w, room_w)
@@ -71,7 +71,7 @@ def _mean(before: int | None, now: int | None) -> int | None:
     return before + (now - before) // 60
 
 
-def floor_wh(asset: Asset, seen: Seen, most_w: int, now_ms: int) -> int:
+def floor_wh(asset: Asset, seen: AssetSeen, most_w: int, now_ms: int) -> int:
     """The energy below which nothing is discharged: the reserve, and what could not be charged any more in time with
     `most_w`."""
     if seen.depart_ms is None:

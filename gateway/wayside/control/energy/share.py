@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from wayside.control.energy import steady
-from wayside.control.energy.assets import Asset, Kind
+from wayside.control.energy.assets import Asset, AssetKind
 from wayside.control.energy.limits import Bound
 from wayside.control.energy.meter import Base
 from wayside.control.energy.steady import Held
 
 
 @dataclass(slots=True)
-class Task:
+class ShareTask:
     """One asset in one cycle. places: of its phases; watts, single: its set-point as far as it is known.
 
     low, high: what its reserve allows. priority: of the request in force. power: measured, or its set-point where
@@ -58,12 +58,12 @@ class Task:
 
     def most_drawn(self, watts: int) -> int:
         """The most that it may consume when it is told `watts`."""
-        follows = self.gives and self.asset.kind != Kind.INVERTER
+        follows = self.gives and self.asset.kind != AssetKind.INVERTER
         return watts + max(0, self.apart) if follows else max(watts, self.power)
 
     def least_drawn(self, watts: int) -> int:
         """The least that it may consume when it is told `watts`."""
-        follows = self.takes and (self.asset.is_firm or self.asset.kind == Kind.INVERTER)
+        follows = self.takes and (self.asset.is_firm or self.asset.kind == AssetKind.INVERTER)
         return watts + min(0, self.apart) if follows else min(watts, self.power)
 
     @property
@@ -96,7 +96,7 @@ class Balance:
 
     bounds: Sequence[Bound]
     base: Base
-    tasks: Sequence[Task]
+    tasks: Sequence[ShareTask]
     most: list[int] = field(default_factory=list)
     least: list[int] = field(default_factory=list)
     reach: list[int] = field(default_factory=list)
@@ -107,7 +107,7 @@ class Balance:
         for task in self.tasks:
             self._add(task, 1)
 
-    def _add(self, task: Task, sign: int) -> None:
+    def _add(self, task: ShareTask, sign: int) -> None:
         most, least = task.most_drawn(task.watts), task.least_drawn(task.watts)
         self.most[0] += sign * most
         self.least[0] += sign * least
@@ -122,7 +122,7 @@ class Balance:
         self.__post_init__()
         self.look_at_now()
 
-    def put(self, task: Task, watts: int, bound: str = "", by: str = "", *, single: bool | None = None) -> None:
+    def put(self, task: ShareTask, watts: int, bound: str = "", by: str = "", *, single: bool | None = None) -> None:
         """Give a task another set-point."""
         self._add(task, -1)
         if single is not None:
@@ -130,28 +130,28 @@ class Balance:
         task.hold(watts, bound, by)
         self._add(task, 1)
 
-    def more(self, task: Task) -> tuple[int, int]:
+    def more(self, task: ShareTask) -> tuple[int, int]:
         """By how much it may consume more without a bound of import being passed, below 0: it is passed; where."""
         return self._room(task, [bound.high - most for bound, most in zip(self.bounds, self.most, strict=True)])
 
-    def less(self, task: Task) -> tuple[int, int]:
+    def less(self, task: ShareTask) -> tuple[int, int]:
         """By how much it may consume less, or feed in more, without a bound of export being passed; where."""
         triples = zip(self.bounds, self.least, self.reach, strict=True)
         return self._room(task, [least + reach - bound.low for bound, least, reach in triples])
 
-    def more_now(self, task: Task) -> int:
+    def more_now(self, task: ShareTask) -> int:
         """`more`, before anybody who was told to consume less does so."""
         places = self._late(lambda each: each.power - each.most_drawn(each.watts))
         triples = zip(self.bounds, self.most, places, strict=True)
         return self._room(task, [bound.high - most - late for bound, most, late in triples])[0]
 
-    def less_now(self, task: Task) -> int:
+    def less_now(self, task: ShareTask) -> int:
         """`less`, before anybody who was told to consume more does so."""
         places = self._late(lambda each: each.least_drawn(each.watts) - each.power)
         triples = zip(self.bounds, self.least, places, strict=True)
         return self._room(task, [least - late - bound.low for bound, least, late in triples])[0]
 
-    def _late(self, missing: Callable[[Task], int]) -> list[int]:
+    def _late(self, missing: Callable[[ShareTask], int]) -> list[int]:
         late = [0] * len(self.bounds)
         for task in self.tasks:
             watts = max(0, missing(task))
@@ -164,23 +164,23 @@ class Balance:
         """Leave out what inverters could feed in and do not; is_new: but for those that were let go a moment ago."""
         self.reach = [0] * len(self.bounds)
         for task in self.tasks:
-            if task.asset.kind == Kind.INVERTER and not (is_new and task.is_new and task.held.moved < 0):
+            if task.asset.kind == AssetKind.INVERTER and not (is_new and task.is_new and task.held.moved < 0):
                 self._reach(task, max(0, min(0, task.power) - task.watts))
 
     def look_ahead(self) -> None:
         """Count what inverters could feed in; batteries that follow take it when it comes."""
         self.reach = [0] * len(self.bounds)
         for task in self.tasks:
-            if task.asset.kind == Kind.BATTERY and task.takes:
+            if task.asset.kind == AssetKind.BATTERY and task.takes:
                 self._reach(task, max(0, min(task.high - task.watts, self.more(task)[0])))
 
-    def _reach(self, task: Task, watts: int) -> None:
+    def _reach(self, task: ShareTask, watts: int) -> None:
         self.reach[0] += watts
         for place in task.on:
             self.reach[place] += lower(watts, len(task.on))
 
     @staticmethod
-    def _room(task: Task, rooms: Sequence[int]) -> tuple[int, int]:
+    def _room(task: ShareTask, rooms: Sequence[int]) -> tuple[int, int]:
         count = len(task.on)
         return min((rooms[0], 0), *((count * rooms[place], place) for place in task.on))
 
@@ -207,11 +207,11 @@ def share(balance: Balance) -> None:
     balance.look_ahead()
 
 
-def _keep_import(balance: Balance, order: Sequence[Task]) -> None:
+def _keep_import(balance: Balance, order: Sequence[ShareTask]) -> None:
     asked = {task.asset.name: task.watts for task in order}
-    users = [task for task in order if task.asset.kind in (Kind.CHARGER, Kind.LOAD)]
+    users = [task for task in order if task.asset.kind in (AssetKind.CHARGER, AssetKind.LOAD)]
     for task in order:
-        if task.asset.kind == Kind.BATTERY:
+        if task.asset.kind == AssetKind.BATTERY:
             _help_import(balance, task)
     for task in users:
         _lessen(balance, task)
@@ -226,13 +226,13 @@ def _keep_import(balance: Balance, order: Sequence[Task]) -> None:
         if task.watts:
             _give_back(balance, task, asked[task.asset.name])
     for task in reversed(order):
-        if task.asset.kind == Kind.BATTERY:
+        if task.asset.kind == AssetKind.BATTERY:
             _give_back(balance, task, asked[task.asset.name])
     for task in users:
         _wait_for_room(balance, task)
 
 
-def _wait_for_room(balance: Balance, task: Task) -> None:
+def _wait_for_room(balance: Balance, task: ShareTask) -> None:
     """Nobody begins, or has more, on what a battery or another one was only told to leave."""
     had = max(0, task.held.watts)
     if task.watts <= had or (room := balance.more_now(task)) >= 0:
@@ -245,7 +245,7 @@ def _wait_for_room(balance: Balance, task: Task) -> None:
         balance.put(task, watts, *named)
 
 
-def _lessen(balance: Balance, task: Task) -> None:
+def _lessen(balance: Balance, task: ShareTask) -> None:
     """Throttle, as far as it still runs."""
     room, place = balance.more(task)
     if room < 0 and task.watts > task.least:
@@ -253,7 +253,7 @@ def _lessen(balance: Balance, task: Task) -> None:
         balance.put(task, watts, *_named(balance, place, is_import=True))
 
 
-def _help_import(balance: Balance, task: Task) -> None:
+def _help_import(balance: Balance, task: ShareTask) -> None:
     room, place = balance.more(task)
     if room < 0:
         watts = cut(task.watts, task.low, -room, task.asset.step_w)
@@ -265,7 +265,7 @@ def _help_import(balance: Balance, task: Task) -> None:
         balance.put(task, min(watts, task.watts), *_named(balance, place, is_import=True))
 
 
-def _change_over(balance: Balance, task: Task) -> None:
+def _change_over(balance: Balance, task: ShareTask) -> None:
     """To one phase, if it can run there."""
     if not task.can_switch:
         return
@@ -279,14 +279,14 @@ def _change_over(balance: Balance, task: Task) -> None:
         balance.put(task, before, *named, single=False)
 
 
-def fitting(balance: Balance, task: Task, wish: int) -> int:
+def fitting(balance: Balance, task: ShareTask, wish: int) -> int:
     """What a task that is at 0 may run with; 0: not with its least."""
     most = min(wish, steady.most_w(task.asset, task.single), task.high, balance.more(task)[0])
     watts = most // task.asset.step_w * task.asset.step_w
     return watts if watts >= max(1, task.least) else 0
 
 
-def _give_back(balance: Balance, task: Task, asked: int) -> None:
+def _give_back(balance: Balance, task: ShareTask, asked: int) -> None:
     if task.watts < asked:
         most = min(asked, task.watts + balance.more(task)[0], steady.most_w(task.asset, task.single))
         watts = most if most == asked else most // task.asset.step_w * task.asset.step_w
@@ -294,23 +294,23 @@ def _give_back(balance: Balance, task: Task, asked: int) -> None:
             balance.put(task, watts, task.bound, task.by)
 
 
-def _keep_export(balance: Balance, order: Sequence[Task]) -> None:
+def _keep_export(balance: Balance, order: Sequence[ShareTask]) -> None:
     balance.look_at_now()
     for task in order:
-        if task.asset.kind == Kind.BATTERY:
+        if task.asset.kind == AssetKind.BATTERY:
             _help_export(balance, task, task.high)
     balance.look_at_now(is_new=True)
     for task in order:
-        if task.asset.kind == Kind.BATTERY and task.takes and task.watts < task.held.watts:
+        if task.asset.kind == AssetKind.BATTERY and task.takes and task.watts < task.held.watts:
             _help_export(balance, task, task.held.watts)
-    inverters = [task for task in order if task.asset.kind == Kind.INVERTER]
+    inverters = [task for task in order if task.asset.kind == AssetKind.INVERTER]
     if any(task.is_curtailed for task in inverters):
         for task in order:
-            if task.asset.kind == Kind.BATTERY:
+            if task.asset.kind == AssetKind.BATTERY:
                 _lead(balance, task)
     balance.look_ahead()
     for task in order:
-        if task.asset.kind == Kind.CHARGER:
+        if task.asset.kind == AssetKind.CHARGER:
             _raise(balance, task, balance.less(task)[0])
     inverters = [task for task in inverters if task.watts < 0]
     # Each by its share, and then whoever is on the place that is still over.
@@ -328,7 +328,7 @@ def _keep_export(balance: Balance, order: Sequence[Task]) -> None:
             balance.put(task, watts, *_named(balance, balance.less(task)[1], is_import=False))
 
 
-def _lead(balance: Balance, task: Task) -> None:
+def _lead(balance: Balance, task: ShareTask) -> None:
     """A battery goes ahead of an inverter that is curtailed: that is let go by what the battery takes, and not by what
     it could take. One that does not do what it is told shows here that it does again."""
     step = 2 * steady.tolerance_w(task.asset)
@@ -337,7 +337,7 @@ def _lead(balance: Balance, task: Task) -> None:
         balance.put(task, watts // task.asset.step_w * task.asset.step_w, "ahead", "")
 
 
-def _raise(balance: Balance, task: Task, room: int) -> None:
+def _raise(balance: Balance, task: ShareTask, room: int) -> None:
     """Feed in less; room: below 0 by how much."""
     if room < 0 and task.watts < 0:
         watts = -cut(-task.watts, 0, -room, task.asset.step_w)
@@ -346,7 +346,7 @@ def _raise(balance: Balance, task: Task, room: int) -> None:
         balance.put(task, watts, *_named(balance, balance.less(task)[1], is_import=False))
 
 
-def _help_export(balance: Balance, task: Task, most: int) -> None:
+def _help_export(balance: Balance, task: ShareTask, most: int) -> None:
     room, place = balance.less(task)
     if room < 0:
         watts = -cut(-task.watts, -min(most, task.high), -room, task.asset.step_w)
@@ -361,7 +361,7 @@ def _named(balance: Balance, place: int, *, is_import: bool) -> tuple[str, str]:
     return (f"import{where}", bound.high_by) if is_import else (f"export{where}", bound.low_by)
 
 
-def named(balance: Balance, task: Task, *, is_import: bool) -> tuple[str, str]:
+def named(balance: Balance, task: ShareTask, *, is_import: bool) -> tuple[str, str]:
     """Which bound leaves a task the least room to take, or to feed in, more; and whose it is."""
     room = balance.more(task) if is_import else balance.less(task)
     return _named(balance, room[1], is_import=is_import)

@@ -5,7 +5,7 @@ What a limit wants comes behind this and at once; the way back from it goes thro
 
 from typing import NamedTuple
 
-from wayside.control.energy.assets import Asset, Kind
+from wayside.control.energy.assets import Asset, AssetKind
 from wayside.control.energy.reserve import Range
 
 
@@ -54,7 +54,7 @@ def capped(asset: Asset, held: Held, watts: int) -> int:
     default, most, least = default_w(asset, held.single), max(0, held.watts), min(0, held.watts)
     if asset.is_firm:
         return max(least, min(most, default))
-    return max(watts, default, least) if asset.kind == Kind.INVERTER else min(watts, default, most)
+    return max(watts, default, least) if asset.kind == AssetKind.INVERTER else min(watts, default, most)
 
 
 def may_switch(asset: Asset, held: Held, now_ms: int) -> bool:

@@ -7,7 +7,7 @@ a price whole millionths of the currency per kWh: 0.2837 per kWh is 283,700.
 from dataclasses import dataclass, field
 
 
-class PlanError(Exception):
+class PlanTaskError(Exception):
     """A task that cannot be planned. The text says why and what to do; the strategies go on without a plan."""
 
 
@@ -53,7 +53,7 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class PlanTask:
     """All that one plan is made of. Every sequence has one value per slot; the first slot is the present one.
 
     Of the present slot each outlook tells the same: what is measured now. `import_watts` and `export_watts` bound the
@@ -87,7 +87,7 @@ class PlannedSlot:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class EnergyPlan:
     """A plan, its present slot first.
 
     reasons: per store, the bound or the price that holds its present watts. broken: each soft bound that could not be

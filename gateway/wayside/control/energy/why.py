@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from wayside.control.energy import record
 from wayside.control.energy.core import CYCLE_MS
 from wayside.control.energy.cycle import Reason
-from wayside.control.energy.replay import Moment
+from wayside.control.energy.replay import LoggedCycle
 
 _WORDS = {
     "asked": "as {by} asked",
@@ -28,7 +28,7 @@ _WORDS = {
 }
 
 
-def explain(moment: Moment) -> Iterator[tuple[str, str]]:
+def explain(moment: LoggedCycle) -> Iterator[tuple[str, str]]:
     """(asset, or "site", and what holds it), what concerns the whole site first."""
     if moment.age_ms >= CYCLE_MS:
         told = (

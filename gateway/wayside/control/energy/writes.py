@@ -12,7 +12,7 @@ from wayside.control.energy.assets import Asset
 from wayside.control.energy.cycle import SetPoint
 
 
-class Write(NamedTuple):
+class RegisterWrite(NamedTuple):
     """control: what it is called here; a carrier knows the device's own registers, or that it has none."""
 
     control: str
@@ -24,20 +24,20 @@ REVERSION_W, REVERSION_MS, WATTS, CHARGE_W, DISCHARGE_W, VAR, PHASES, ENABLE = (
 )
 
 
-def writes(asset: Asset, point: SetPoint) -> tuple[Write, ...]:
+def writes(asset: Asset, point: SetPoint) -> tuple[RegisterWrite, ...]:
     """All of them, in their order; a carrier may leave out what the device has already, but for the reversion time."""
     default_w = steady.default_w(asset, len(point.phases) < len(asset.phases))
-    guard = (Write(REVERSION_W, default_w), Write(REVERSION_MS, point.duration_ms))
-    phases = (Write(PHASES, len(point.phases)),) if asset.single else ()
+    guard = (RegisterWrite(REVERSION_W, default_w), RegisterWrite(REVERSION_MS, point.duration_ms))
+    phases = (RegisterWrite(PHASES, len(point.phases)),) if asset.single else ()
     # What it falls back to is never that of three phases while it is on one.
     guard = (*phases, *guard) if default_w == asset.default_w else (*guard, *phases)
     # Nobody asks for reactive power: what was asked before is given back.
-    var = (Write(VAR, point.var or 0),) if asset.most_var else ()
-    return (*guard, *var, *_value(asset, point.watts), Write(ENABLE, 1))
+    var = (RegisterWrite(VAR, point.var or 0),) if asset.most_var else ()
+    return (*guard, *var, *_value(asset, point.watts), RegisterWrite(ENABLE, 1))
 
 
-def _value(asset: Asset, watts: int) -> tuple[Write, ...]:
+def _value(asset: Asset, watts: int) -> tuple[RegisterWrite, ...]:
     if not asset.has_modes:
-        return (Write(WATTS, watts),)
-    charge, discharge = Write(CHARGE_W, max(0, watts)), Write(DISCHARGE_W, max(0, -watts))
+        return (RegisterWrite(WATTS, watts),)
+    charge, discharge = RegisterWrite(CHARGE_W, max(0, watts)), RegisterWrite(DISCHARGE_W, max(0, -watts))
     return (discharge, charge) if watts > 0 else (charge, discharge)

@@ -8,7 +8,7 @@ changes slowly is told by `cusum` before it leaves the classes.
 from collections.abc import Mapping, Sequence
 
 from wayside.control.energy.diagnosis.cusum import change
-from wayside.control.energy.diagnosis.finding import Finding
+from wayside.control.energy.diagnosis.finding import MeterFinding
 
 CLASS = 0.02  # of each meter: class 1 of EN 50470-3 at 15 min means, doubled for transformers and times
 _FLOOR_W = 20.0
@@ -19,9 +19,9 @@ def balance(
     grid: str,
     days: Sequence[tuple[int, Sequence[float | None], Mapping[str, Sequence[float | None]]]],
     error: float = CLASS,
-) -> list[Finding]:
+) -> list[MeterFinding]:
     """Findings of days of (start in ms, grid watts per slot, watts per slot of each meter; consumption positive)."""
-    found: list[Finding] = []
+    found: list[MeterFinding] = []
     rests: list[tuple[int, float]] = []
     for start_ms, total, parts in days:
         beside = allowed = 0.0
@@ -47,7 +47,7 @@ def balance(
                 f"what the meters leave over was {rests[0][1]:.0f} W and is {certain[1]:.0f} W: one of them drifts, or"
                 " something is connected that none of them sees"
             )
-            found.append(Finding("drift", grid, since[0], certain[0], text, (since, certain)))
+            found.append(MeterFinding("drift", grid, since[0], certain[0], text, (since, certain)))
     return found
 
 
@@ -58,7 +58,7 @@ def _out_of_class(
     allowed: float,
     total: Sequence[float | None],
     parts: Mapping[str, Sequence[float | None]],
-) -> Finding:
+) -> MeterFinding:
     """Which meter would make it right: counted twice (it is reversed: twice its value), or not at all."""
     sign, twice = [], []
     for name, series in parts.items():
@@ -74,4 +74,4 @@ def _out_of_class(
     if twice:
         whose += f"; it would be right without {' or '.join(twice)}: is it counted twice?"
     text = f"differs from the sum of its meters by {beside:.0f} W in the mean of a day, {allowed:.0f} W may be{whose}"
-    return Finding("balance", grid, start_ms, start_ms + 86_400_000, text, ((start_ms, beside),))
+    return MeterFinding("balance", grid, start_ms, start_ms + 86_400_000, text, ((start_ms, beside),))

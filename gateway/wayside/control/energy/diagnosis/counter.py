@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 
-from wayside.control.energy.diagnosis.finding import Finding
+from wayside.control.energy.diagnosis.finding import MeterFinding
 
 _PART = 0.05
 _LEAST_W = 50.0
@@ -20,7 +20,7 @@ _COARSE_WH = 1_000  # the step of a register of which no step was seen
 _MS_PER_HOUR = 3_600_000
 
 
-def counter(device: str, series: Sequence[tuple[int, float | None, float | None]]) -> list[Finding]:
+def counter(device: str, series: Sequence[tuple[int, float | None, float | None]]) -> list[MeterFinding]:
     """Slots of (start in ms, watts by the register, mean watts by the power that was read)."""
     pairs = [(at, a, b) for at, a, b in series if a is not None and b is not None and abs(b) >= _LEAST_W]
     if len(pairs) < _LEAST_SLOTS:
@@ -35,7 +35,7 @@ def counter(device: str, series: Sequence[tuple[int, float | None, float | None]
         and missed_wh > 2 * max(step_w * hours, _COARSE_WH) + sum(abs(a) for _, a, _ in pairs) * 10 * hours
     ):
         text = f"its register stood still while its power was {median(b for _, _, b in still):.0f} W"
-        return [Finding("counter", device, still[0][0], still[-1][0], text, evidence)]
+        return [MeterFinding("counter", device, still[0][0], still[-1][0], text, evidence)]
     ratios = _ratios(pairs, _STEPS * step_w)
     if len(ratios) < _LEAST_SLOTS or len(still) == len(pairs):
         return []
@@ -44,7 +44,7 @@ def counter(device: str, series: Sequence[tuple[int, float | None, float | None]
     if abs(ratio - 1) <= _PART or spread > abs(ratio - 1) / 2:
         return []
     text = f"its register counts {ratio:.3f} times what its power says: look at ratio, unit and exponent in the profile"
-    return [Finding("counter", device, first[0], last[0], text, evidence)]
+    return [MeterFinding("counter", device, first[0], last[0], text, evidence)]
 
 
 def _step_w(counted: Sequence[float]) -> float:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class MeterFinding:
     """kind: stuck, drift, balance, low generation, phase, counter. Times in ms since 1970; until_ms is that of
     the last value.
 

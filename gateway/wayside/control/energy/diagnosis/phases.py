@@ -7,7 +7,7 @@ draws on all three stays at nothing while the others carry.
 
 from collections.abc import Callable, Sequence
 
-from wayside.control.energy.diagnosis.finding import Finding
+from wayside.control.energy.diagnosis.finding import MeterFinding
 
 _LOST_PART = 0.5
 _IDLE_PART = 0.02
@@ -18,12 +18,12 @@ Test = Callable[[float, Sequence[float]], bool]
 """(value of a phase, those of the others) -> whether it is lost"""
 
 
-def lost_voltage(device: str, series: Sequence[tuple[int, Phases]]) -> list[Finding]:
+def lost_voltage(device: str, series: Sequence[tuple[int, Phases]]) -> list[MeterFinding]:
     """Volts of three phases, (time in ms, three values) in order of time."""
     return _runs(device, series, lambda value, others: value < _LOST_PART * max(others) and max(others) > 100, "V")
 
 
-def lost_power(device: str, series: Sequence[tuple[int, Phases]], least_watts: float) -> list[Finding]:
+def lost_power(device: str, series: Sequence[tuple[int, Phases]], least_watts: float) -> list[MeterFinding]:
     """Watts of three phases of what draws evenly: a motor, a heat pump, an inverter; others have loads on one phase."""
 
     def is_idle(value: float, others: Sequence[float]) -> bool:
@@ -32,8 +32,8 @@ def lost_power(device: str, series: Sequence[tuple[int, Phases]], least_watts: f
     return _runs(device, series, is_idle, "W")
 
 
-def _runs(device: str, series: Sequence[tuple[int, Phases]], is_lost: Test, unit: str) -> list[Finding]:
-    found: list[Finding] = []
+def _runs(device: str, series: Sequence[tuple[int, Phases]], is_lost: Test, unit: str) -> list[MeterFinding]:
+    found: list[MeterFinding] = []
     for place, phase in enumerate("abc"):
         runs: list[list[tuple[int, float]]] = [[]]
         for at_ms, values in series:
@@ -51,5 +51,5 @@ def _runs(device: str, series: Sequence[tuple[int, Phases]], is_lost: Test, unit
                     f"phase {phase} shows {run[0][1]:g} {unit} while the others carry, in {len(run)} readings: look at"
                     " its fuse and terminal"
                 )
-                found.append(Finding("phase", device, run[0][0], run[-1][0], text, (run[0], run[-1])))
+                found.append(MeterFinding("phase", device, run[0][0], run[-1][0], text, (run[0], run[-1])))
     return found

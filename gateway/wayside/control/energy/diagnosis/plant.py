@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from wayside.control.energy.diagnosis.cusum import change
-from wayside.control.energy.diagnosis.finding import Finding
+from wayside.control.energy.diagnosis.finding import MeterFinding
 
 DAY_MS = 86_400_000
 _KNOWN = 28
@@ -19,7 +19,7 @@ _ALONE_PART = 0.7
 
 def below_neighbours(
     device: str, first_ms: int, own: Sequence[float | None], neighbours: Mapping[str, Sequence[float | None]]
-) -> list[Finding]:
+) -> list[MeterFinding]:
     """Daily energies of a plant and of others near it, in any unit, one per day from first_ms on.
 
     The first 28 days teach. Give the last two or three months: with the season the ratio of two roofs changes."""
@@ -42,10 +42,10 @@ def below_neighbours(
         return []
     since, certain = (first_ms + ratios[place][0] * DAY_MS for place in (changed.since, changed.certain))
     text = f"gives {100 * now / before:.0f} % of what its neighbours let expect: look for dirt, shade or a lost string"
-    return [Finding("low generation", device, since, certain, text, ((since, now), (certain, now)))]
+    return [MeterFinding("low generation", device, since, certain, text, ((since, now), (certain, now)))]
 
 
-def below_own_best(device: str, first_ms: int, days: Sequence[Sequence[float | None]]) -> list[Finding]:
+def below_own_best(device: str, first_ms: int, days: Sequence[Sequence[float | None]]) -> list[MeterFinding]:
     """Days of watts per slot. One finding when no slot of ten days reached 70 % of the best of the days before.
 
     The sun's own course is less than 1 % in a day; a month before it is the same within a tenth.
@@ -64,7 +64,7 @@ def below_own_best(device: str, first_ms: int, days: Sequence[Sequence[float | N
                     f"has not been above {100 * best:.0f} % of its own best for {_ALONE_DAYS} days at any hour:"
                     " look for a lost string, snow, dirt or a limit in the inverter"
                 )
-                return [Finding("low generation", device, start, first_ms + day * DAY_MS, text, ((start, best),))]
+                return [MeterFinding("low generation", device, start, first_ms + day * DAY_MS, text, ((start, best),))]
     return []
 
 

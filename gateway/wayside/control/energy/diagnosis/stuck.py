@@ -6,12 +6,12 @@ night, or switched off, that is what there is. A slow quantity (a state of charg
 
 from collections.abc import Sequence
 
-from wayside.control.energy.diagnosis.finding import Finding
+from wayside.control.energy.diagnosis.finding import MeterFinding
 
 LEAST = 5
 
 
-def stuck(device: str, series: Sequence[tuple[int, float | None]], least: int = LEAST) -> list[Finding]:
+def stuck(device: str, series: Sequence[tuple[int, float | None]], least: int = LEAST) -> list[MeterFinding]:
     """Each run of `least` or more equal values that are not 0, in (time in ms, value) in order of time.
 
     A gap does not end a run, and does not count: a reader that repeats its last value is often one that has gaps.
@@ -26,6 +26,6 @@ def stuck(device: str, series: Sequence[tuple[int, float | None]], least: int = 
             continue
         if len(run) >= least and run[0][1] != 0:
             text = f"shows {run[0][1]:g} in {len(run)} readings in a row: read the device itself, and its connection"
-            found.append(Finding("stuck", device, run[0][0], run[-1][0], text, (run[0], run[-1])))
+            found.append(MeterFinding("stuck", device, run[0][0], run[-1][0], text, (run[0], run[-1])))
         run = [(at_ms, value)]
     return found

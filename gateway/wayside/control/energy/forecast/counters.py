@@ -31,7 +31,7 @@ class Unplaced:
 
 
 @dataclass(frozen=True, slots=True)
-class Slots:
+class SlotEnergy:
     """Mean watts by the slot's start; slots that are not in it are unknown. fell_ms: where the register fell."""
 
     watts: dict[int, int]
@@ -39,7 +39,7 @@ class Slots:
     fell_ms: tuple[int, ...]
 
 
-def slots(counts: Iterable[Count], slot_ms: int, most_watts: int) -> Slots:
+def slots(counts: Iterable[Count], slot_ms: int, most_watts: int) -> SlotEnergy:
     """Slots of a register's readings in order of time. Readings that are further apart than a slot place no energy.
 
     most_watts: what the connection can carry. A difference that would need more is none: a register that showed 0 for a
@@ -71,7 +71,7 @@ def slots(counts: Iterable[Count], slot_ms: int, most_watts: int) -> Slots:
             _place(parts, covered, last.at_ms, count.at_ms, energy, slot_ms)
         last = count
     whole = {start: round(parts[start] * _MS_PER_HOUR / slot_ms) for start in parts if covered[start] == slot_ms}
-    return Slots(whole, tuple(unplaced), tuple(fell))
+    return SlotEnergy(whole, tuple(unplaced), tuple(fell))
 
 
 def _place(parts: dict[int, float], covered: dict[int, int], start: int, end: int, wh: int, slot_ms: int) -> None:

@@ -6,11 +6,11 @@ What a share is of, `core.room`, is what the core would leave to all of them, so
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from wayside.control.energy.cycle import Request
+from wayside.control.energy.cycle import PowerRequest
 from wayside.control.energy.strategies.view import Asker, View
 
 
-class Claim(NamedTuple):
+class ChargeClaim(NamedTuple):
     """What a charger can use; weight: 1 is the strongest. since_ms: since when it waits, the longest goes first."""
 
     charger: str
@@ -20,10 +20,10 @@ class Claim(NamedTuple):
     since_ms: int = 0
 
 
-def shares(room_w: int, claims: Sequence[Claim]) -> dict[str, int]:
+def shares(room_w: int, claims: Sequence[ChargeClaim]) -> dict[str, int]:
     """Watts by charger; 0: it waits. Their sum is no more than `room_w`."""
     order = sorted(claims, key=lambda claim: (claim.weight, claim.since_ms))
-    running: list[Claim] = []
+    running: list[ChargeClaim] = []
     for claim in order:
         if claim.most_w >= claim.least_w and sum(each.least_w for each in running) + claim.least_w <= room_w:
             running.append(claim)
@@ -41,7 +41,7 @@ def shares(room_w: int, claims: Sequence[Claim]) -> dict[str, int]:
     return given
 
 
-def ask(asker: Asker, view: View, claims: Sequence[Claim], *, others_w: int = 0) -> Sequence[Request]:
+def ask(asker: Asker, view: View, claims: Sequence[ChargeClaim], *, others_w: int = 0) -> Sequence[PowerRequest]:
     """others_w: what assets that are no chargers take of the room now. Nothing while the grid meter is not known."""
     if view.room is None:
         return ()

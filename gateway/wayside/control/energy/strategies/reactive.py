@@ -6,7 +6,7 @@ Positive: the asset takes reactive power (inductive), which lowers the voltage.
 from collections.abc import Sequence
 from itertools import pairwise
 
-from wayside.control.energy.cycle import How, Request
+from wayside.control.energy.cycle import How, PowerRequest
 from wayside.control.energy.limits import MOST_W
 from wayside.control.energy.strategies.view import Asker, View
 
@@ -26,7 +26,7 @@ def percent_at(decivolts: int, line: Sequence[tuple[int, int]] = LINE) -> int:
     return line[-1][1]
 
 
-def ask(asker: Asker, asset: str, most_var: int, view: View) -> Sequence[Request]:
+def ask(asker: Asker, asset: str, most_var: int, view: View) -> Sequence[PowerRequest]:
     """Its active power stays free. Nothing while the voltage is unknown."""
     if view.decivolts is None:
         return ()

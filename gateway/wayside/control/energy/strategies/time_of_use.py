@@ -6,7 +6,7 @@ Prices come by slots of UTC, so a day of 23 or 25 hours has as many slots as it 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from wayside.control.energy.cycle import Request
+from wayside.control.energy.cycle import PowerRequest
 from wayside.control.energy.strategies.view import Asker, View
 
 
@@ -34,7 +34,7 @@ def ask(
     discharge_w: int,
     cheap: int,
     dear: int,
-) -> Sequence[Request]:
+) -> Sequence[PowerRequest]:
     """cheap, dear: at or below which price it is charged, at or above which discharged. Discharged is no more than the
     site uses."""
     price = price_at(slots, view.now.utc_ms)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from wayside.control.energy.cycle import How, Now, Request, Seen, Snapshot
+from wayside.control.energy.cycle import AssetSeen, How, Now, PowerRequest, Snapshot
 
 ALIVE_MS = 5_000
 """A strategy that stops asking is not heard any more after this."""
@@ -21,7 +21,7 @@ class View(NamedTuple):
         """Import of the site, None: unknown."""
         return None if self.room is None or self.snapshot.grid is None else self.snapshot.grid.watts
 
-    def seen(self, asset: str) -> Seen | None:
+    def seen(self, asset: str) -> AssetSeen | None:
         return self.snapshot.seen.get(asset)
 
     def without(self, asset: str) -> int | None:
@@ -31,7 +31,7 @@ class View(NamedTuple):
             return None
         return self.grid - seen.watts
 
-    def stores(self) -> dict[str, Seen]:
+    def stores(self) -> dict[str, AssetSeen]:
         """Those that store energy and do what they are told."""
         return {name: seen for name, seen in self.snapshot.seen.items() if seen.energy_wh is not None and seen.is_ready}
 
@@ -58,8 +58,8 @@ class Asker(NamedTuple):
     source: str
     priority: int = 10
 
-    def at(self, view: View, asset: str, watts: int) -> Request:
-        return Request(asset, watts, self.source, self.priority, view.now.ms + ALIVE_MS)
+    def at(self, view: View, asset: str, watts: int) -> PowerRequest:
+        return PowerRequest(asset, watts, self.source, self.priority, view.now.ms + ALIVE_MS)
 
-    def bound(self, view: View, asset: str, watts: int, how: How, *, var: int | None = None) -> Request:
-        return Request(asset, watts, self.source, self.priority, view.now.ms + ALIVE_MS, how, var=var)
+    def bound(self, view: View, asset: str, watts: int, how: How, *, var: int | None = None) -> PowerRequest:
+        return PowerRequest(asset, watts, self.source, self.priority, view.now.ms + ALIVE_MS, how, var=var)
