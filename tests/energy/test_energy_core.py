@@ -676,7 +676,11 @@ def turning(world: World) -> None:
 
 MUTANTS = {
     "LIMIT": (step_of_load, "share", {"for _ in range(2)": "for _ in range(0)"}),
-    "EXPIRY": (lost_contact, "limits", {"mode == LimitMode.LAPSED and has_contact": "mode != Mode.LIMITED and has_contact"}),
+    "EXPIRY": (
+        lost_contact,
+        "limits",
+        {"mode == LimitMode.LAPSED and has_contact": "mode != LimitMode.LIMITED and has_contact"},
+    ),
     "UNKNOWN": (lost_meter, "meter", {"now_ms - grid.at_ms > site.stale_ms": "False"}),
     "RESERVE": (
         nearly_empty,
