@@ -1,6 +1,7 @@
 """What an actuator says about itself, and how people come to it."""
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from desk.test_controlled import Site
 from modbus.virtual import Clock, run
 from wayside.control.desk.about import ControlledAbout
 from wayside.daemon.desk import Desk
-from wayside.values.carrier import Controllable
+from wayside.parts.about import Family
+from wayside.values.carrier import RELEASED, Controllable
 
 
 def test_what_it_says(tmp_path: Path) -> None:
@@ -36,6 +38,21 @@ def test_what_it_says(tmp_path: Path) -> None:
             assert {family.name for family in about.metrics()} >= {"wayside_actuator_wanted", "wayside_actuator_has"}
 
     run(main)
+
+
+def test_what_is_left_to_the_device_is_no_number_in_the_metrics(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        site.desk.hold.want(RELEASED, 0.0)
+        site.desk.hold.shown = RELEASED
+        values = {family.name: [value for _, value in family.samples] for family in metrics_of(site)}
+        assert values["wayside_actuator_wanted"] == values["wayside_actuator_has"] == [None]
+
+    run(main)
+
+
+def metrics_of(site: Site) -> Iterable[Family]:
+    return ControlledAbout(site.desk, Clock().monotonic).metrics()
 
 
 def test_who_comes_to_the_desk(tmp_path: Path) -> None:

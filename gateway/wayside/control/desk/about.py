@@ -70,9 +70,10 @@ class ControlledAbout(About):
 
     def _sample(self, value: int | None) -> tuple[dict[str, str], float | None]:
         what, labels = self._controlled.what, {"actuator": self.name}
+        text = self._text(value)
         if what.names:
-            return labels | {"value": "" if value is None else what.text(value)}, None if value is None else 1.0
-        return labels, None if value is None else value * 10.0**what.exponent
+            return labels | {"value": text or ""}, None if text is None else 1.0
+        return labels, None if text is None else float(text)
 
     def _sentence(self) -> str:
         return f"{self.name} is to have {self._value(self._controlled.hold.wanted)} ({self._cause()})"
@@ -103,7 +104,7 @@ class ControlledAbout(About):
         return f"{request.who}: {value} for {left}, priority {request.priority}"
 
     def _value(self, value: int | None) -> str:
-        return "what the device decides" if value is None else self._controlled.what.shown(value)
+        return self._controlled.what.shown(RELEASED if value is None else value)
 
     def _text(self, value: int | None) -> str | None:
         return None if value is None or value == RELEASED else self._controlled.what.text(value)
