@@ -11,13 +11,11 @@ SHARED = {
     "Options": "the base of what a file of south/adapters, and of control/controllers, has",
     "Settings": "what a file of south/adapters has, and the base of the tables of parts",
     "Driver": "of a sensor: what a file of wayside_node/sensors has",
-    "Ccm": "for two interpreters",
     "Actuator": "the table of the desk, and what carries out",
     "Request": "at the desk; in remote/messages the word on the wire",
     "Requests": "at the desk, and in signals/core",
     "Decision": "of the desk, and of the pilot",
     "State": "of signals/core; in remote/messages the word on the wire",
-    "Shown": "of signals/core, and the frame that carries it",
 }
 
 

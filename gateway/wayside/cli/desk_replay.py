@@ -7,7 +7,6 @@ import argparse
 import sys
 from collections import Counter
 from contextlib import closing
-from datetime import UTC, datetime
 
 from wayside.control.decided import Asks, replay
 from wayside.evidence import EvidenceError
@@ -19,6 +18,7 @@ from wayside.site import config
 from wayside.site.state import state_folder
 from wayside.text.printable import printable
 from wayside.text.unknown import unknown
+from wayside.text.utc import utc
 
 _LONGEST = 1000
 _FOLLOWS, _GONE = "follow from what was known", "are not there any more"
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _replay(entry: Entry) -> str:
     """Which kind of decision it is; what does not follow is told."""
-    at = f"{datetime.fromtimestamp(entry.logged_at_ms // 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    at = utc(entry.logged_at_ms)
     try:
         if not isinstance(entry.body, DecisionBody):
             raise EvidenceError("is no decision")

@@ -1,11 +1,11 @@
 """What a controller says about itself."""
 
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Any
 
 from wayside.control.controllers import Ask, Input
 from wayside.control.cycles import Cycles
+from wayside.control.decided import as_text
 from wayside.parts.about import BAD, WARNING, About, Family, Problem, Sheet
 
 
@@ -20,12 +20,12 @@ class CyclesAbout(About):
             "kind": self._cycles.made_of.kind,
             "cycles": self._cycles.turns,
             "reads": {
-                self._read(key): {"value": _text(each.value), "unit": each.unit, "why": each.why}
+                self._read(key): {"value": as_text(each.value), "unit": each.unit, "why": each.why}
                 for key, each in self._inputs()
             },
             "asks": {
                 self._cycles.made_of.asks[key]: {
-                    "value": _text(each.number),
+                    "value": as_text(each.number),
                     "why": each.why,
                     "problem": self._cycles.refused.get(key, ""),
                 }
@@ -68,7 +68,7 @@ class CyclesAbout(About):
         for key, each in self._asks():
             yield (
                 self._cycles.made_of.asks[key],
-                _text(each.number) or "nothing",
+                as_text(each.number) or "nothing",
                 self._cycles.refused.get(key) or each.why,
             )
 
@@ -81,7 +81,3 @@ class CyclesAbout(About):
     def _read(self, key: str) -> str:
         read = self._cycles.made_of.reads[key]
         return f"{read.device} {read.channel}"
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else f"{value:f}"

@@ -47,7 +47,7 @@ class _Inputs(Table):
 
 def as_body(name: str, targets: Mapping[str, str], step: Step) -> DecisionBody:
     """The entry of a decision. targets: by output, the actuator as people call it."""
-    what = "; ".join(f"{targets[output]}: {_text(ask.number) or 'nothing'}" for output, ask in step.asks.items())
+    what = "; ".join(f"{targets[output]}: {as_text(ask.number) or 'nothing'}" for output, ask in step.asks.items())
     cause = "; ".join(dict.fromkeys(ask.why for ask in step.asks.values()))
     return DecisionBody(
         name,
@@ -60,8 +60,8 @@ def as_body(name: str, targets: Mapping[str, str], step: Step) -> DecisionBody:
             "now_ms": step.cycle.now_ms,
             "utc_ms": step.cycle.utc_ms,
             "time_quality": int(step.cycle.time_quality),
-            "reads": {key: [_text(each.value), each.unit, each.why] for key, each in step.cycle.inputs.items()},
-            "asks": {key: [_text(each.number), each.why] for key, each in step.asks.items()},
+            "reads": {key: [as_text(each.value), each.unit, each.why] for key, each in step.cycle.inputs.items()},
+            "asks": {key: [as_text(each.number), each.why] for key, each in step.asks.items()},
         },
     )
 
@@ -115,7 +115,8 @@ def _written(value: object) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
-def _text(value: Decimal | None) -> str | None:
+def as_text(value: Decimal | None) -> str | None:
+    """An exact decimal, written out."""
     return None if value is None else f"{value:f}"
 
 

@@ -109,14 +109,9 @@ def _is_well(body: DecisionBody, effect: CommandBody | None) -> bool:
 
 def _newest(log: LogReader) -> Iterator[CommandBody | DecisionBody]:
     """The newest first."""
-    try:
-        count = log.stored(STREAM)[1]
-        indexes = log.indexes_of(STREAM, max(0, count - _NEWEST), count)
-        for index in reversed(indexes):
-            [record] = log.records(index, 1)
+    with suppress(LogError):
+        for record in log.newest(STREAM, _NEWEST):
             with suppress(EvidenceError):
                 body = None if record.damaged or not record.entry else decode_entry(record.entry).body
                 if isinstance(body, CommandBody | DecisionBody):
                     yield body
-    except LogError:
-        return

@@ -113,18 +113,16 @@ class LoggedMeterMemory:
 
     def _of(self, log: LogReader, device: str) -> Known | None:
         stream = device_stream(device)
-        count = next((head.count for head in log.streams() if head.stream == stream), 0)
-        if not count:
+        if not any(head.stream == stream for head in log.streams()):
             return None
         counts: dict[str, tuple[int, int]] = {}
         lacking: set[str] = set()  # counters that had no good value since
         doubted: set[str] = set()
         at_ms: int | None = None
         is_found = False
-        for looked, index in enumerate(reversed(log.indexes_of(stream, max(0, count - _LOOK_FAR_BACK), count))):
+        for looked, record in enumerate(log.newest(stream, _LOOK_FAR_BACK)):
             if looked >= _LOOK_BACK and not lacking:
                 break
-            record = log.records(index, 1)[0]
             try:
                 body = decode_entry(record.entry).body
                 if isinstance(body, DeviceBody) and body.event in _NEW_COUNTS:

@@ -139,6 +139,12 @@ class LogReader:
         for index in self.indexes_of(stream, first, self.size):
             yield from self.records(index, 1)
 
+    def newest(self, stream: str, most: int) -> Iterator[StoredEntry]:
+        """The stream's newest entries, `most` of them, the newest first."""
+        count = self._heads.get(stream).count
+        for index in reversed(self.indexes_of(stream, max(0, count - most), count)):
+            yield from self.records(index, 1)
+
     def streams(self) -> list[StreamHead]:
         """The head of every stream, sorted by name."""
         return list(self._heads)

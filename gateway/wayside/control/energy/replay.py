@@ -29,12 +29,9 @@ class LoggedCycle(NamedTuple):
 def replay(site: SiteAssets, entries: Iterable[Entry], begin_ms: int, end_ms: int) -> Iterator[LoggedCycle]:
     """Every logged cycle from `begin_ms` to before `end_ms` (UTC); EvidenceError where one was another site's, or does
     not come to what was told."""
-    for entry in entries:
-        body = entry.body
-        if not isinstance(body, kinds.DecisionBody) or body.controller != CONTROLLER:
-            continue
-        if begin_ms <= entry.logged_at_ms < end_ms:
-            yield again(site, body, entry.logged_at_ms)
+    for body, logged_at_ms in _decisions(entries):
+        if begin_ms <= logged_at_ms < end_ms:
+            yield again(site, body, logged_at_ms)
 
 
 def again(site: SiteAssets, decision: kinds.DecisionBody, utc_ms: int) -> LoggedCycle:
@@ -56,12 +53,17 @@ def again(site: SiteAssets, decision: kinds.DecisionBody, utc_ms: int) -> Logged
 
 def at(site: SiteAssets, entries: Iterable[Entry], utc_ms: int) -> LoggedCycle | None:
     """The decision that was in force at a time; None: none is known of the minute before."""
-    found: Entry | None = None
-    for entry in entries:
-        body = entry.body
-        if isinstance(body, kinds.DecisionBody) and body.controller == CONTROLLER and entry.logged_at_ms <= utc_ms:
-            found = entry
-    if found is None or utc_ms - found.logged_at_ms > 2 * HEARTBEAT_MS:
+    found: tuple[kinds.DecisionBody, int] | None = None
+    for decision in _decisions(entries):
+        if decision[1] <= utc_ms:
+            found = decision
+    if found is None or utc_ms - found[1] > 2 * HEARTBEAT_MS:
         return None
-    assert isinstance(found.body, kinds.DecisionBody)
-    return again(site, found.body, found.logged_at_ms)._replace(age_ms=utc_ms - found.logged_at_ms)
+    return again(site, *found)._replace(age_ms=utc_ms - found[1])
+
+
+def _decisions(entries: Iterable[Entry]) -> Iterator[tuple[kinds.DecisionBody, int]]:
+    """Those of this controller, each with the time at which it was logged (UTC ms)."""
+    for entry in entries:
+        if isinstance(entry.body, kinds.DecisionBody) and entry.body.controller == CONTROLLER:
+            yield entry.body, entry.logged_at_ms

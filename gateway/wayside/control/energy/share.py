@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from wayside.control.energy import steady
 from wayside.control.energy.assets import Asset, AssetKind
-from wayside.control.energy.limits import Bound
+from wayside.control.energy.limits import PHASES, Bound
 from wayside.control.energy.meter import Base
 from wayside.control.energy.steady import Held
 
@@ -238,11 +238,11 @@ def _wait_for_room(balance: Balance, task: ShareTask) -> None:
     if task.watts <= had or (room := balance.more_now(task)) >= 0:
         return
     watts = cut(task.watts, had, -room, task.asset.step_w)
-    named = _named(balance, balance.more(task)[1], is_import=True)
+    why = named(balance, task, is_import=True)
     if watts < task.least:  # then it stays as it was, on as many phases
-        balance.put(task, had, *named, single=task.held.single)
+        balance.put(task, had, *why, single=task.held.single)
     else:
-        balance.put(task, watts, *named)
+        balance.put(task, watts, *why)
 
 
 def _lessen(balance: Balance, task: ShareTask) -> None:
@@ -270,13 +270,13 @@ def _change_over(balance: Balance, task: ShareTask) -> None:
     if not task.can_switch:
         return
     before = task.watts
-    named = _named(balance, balance.more(task)[1], is_import=True)
-    balance.put(task, 0, *named, single=True)
+    why = named(balance, task, is_import=True)
+    balance.put(task, 0, *why, single=True)
     watts = fitting(balance, task, before)
     if watts:
-        balance.put(task, watts, *named)
+        balance.put(task, watts, *why)
     else:
-        balance.put(task, before, *named, single=False)
+        balance.put(task, before, *why, single=False)
 
 
 def fitting(balance: Balance, task: ShareTask, wish: int) -> int:
@@ -325,7 +325,7 @@ def _keep_export(balance: Balance, order: Sequence[ShareTask]) -> None:
         feeds = max(0, -task.power)
         if task.is_curtailed and -task.watts > feeds and (room := balance.less_now(task)) < 0:
             watts = -cut(-task.watts, feeds, -room, task.asset.step_w)
-            balance.put(task, watts, *_named(balance, balance.less(task)[1], is_import=False))
+            balance.put(task, watts, *named(balance, task, is_import=False))
 
 
 def _lead(balance: Balance, task: ShareTask) -> None:
@@ -343,7 +343,7 @@ def _raise(balance: Balance, task: ShareTask, room: int) -> None:
         watts = -cut(-task.watts, 0, -room, task.asset.step_w)
         if -watts < task.least:
             watts = 0
-        balance.put(task, watts, *_named(balance, balance.less(task)[1], is_import=False))
+        balance.put(task, watts, *named(balance, task, is_import=False))
 
 
 def _help_export(balance: Balance, task: ShareTask, most: int) -> None:
@@ -357,7 +357,7 @@ def _help_export(balance: Balance, task: ShareTask, most: int) -> None:
 
 def _named(balance: Balance, place: int, *, is_import: bool) -> tuple[str, str]:
     bound = balance.bounds[place]
-    where = "" if not place else f" {'abc'[place - 1]}"
+    where = "" if not place else f" {PHASES[place - 1]}"
     return (f"import{where}", bound.high_by) if is_import else (f"export{where}", bound.low_by)
 
 

@@ -5,7 +5,6 @@ for the next entry is the one that the entry holds, and each entry names the jun
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import chain, islice, pairwise
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from wayside.control.signals.junction import Junction
 from wayside.control.signals.site import Site
 from wayside.evidence import EvidenceError, kinds
 from wayside.evidence.entry import Entry
+from wayside.text.utc import utc
 
 TICK_MS = 100
 _LONGEST_MS = 2 * NOTE_EVERY * TICK_MS  # a decision says nothing of the time behind that: another entry was due
@@ -73,7 +73,7 @@ def replay(site: Site, entries: Iterable[Entry], begin_ms: int, end_ms: int) -> 
         decision = _decision(site.junction, entry)
         if decision.file != site.file_hash:
             raise EvidenceError(
-                f"at {_utc(at_ms)} another junction file was in force, of SHA-256 {decision.file or 'unknown'}; name it"
+                f"at {utc(at_ms)} another junction file was in force, of SHA-256 {decision.file or 'unknown'}; name it"
             )
         for moment in _until(site.junction, decision, following, until_ms):
             if begin_ms - TICK_MS < moment.utc_ms < end_ms:
@@ -96,7 +96,7 @@ def _until(junction: Junction, decision: ReplayedDecision, following: Entry | No
     found = next((number for number in reversed(range(len(states))) if states[number] == after), None)
     if found is None:
         raise EvidenceError(
-            f"what was shown between {_utc(decision.utc_ms)} and {_utc(until_ms)} cannot be computed again: "
+            f"what was shown between {utc(decision.utc_ms)} and {utc(until_ms)} cannot be computed again: "
             "entries are lost, or another version of the software decided"
         )
     for number, moment in enumerate(moments[:found]):
@@ -113,10 +113,6 @@ def _next_state(junction: Junction, decision: ReplayedDecision, following: Entry
     except EvidenceError:
         return None
     return None if state == core.begin(junction) else state
-
-
-def _utc(utc_ms: int) -> str:
-    return f"{datetime.fromtimestamp(utc_ms // 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def decisions(junction: Junction, entries: Iterable[Entry]) -> Iterator[ReplayedDecision]:
