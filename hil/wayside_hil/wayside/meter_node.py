@@ -67,15 +67,16 @@ class MeterNode:
         self.world = World(self.board, self.line, self.gateway, self.second_master, self.supply)
         self.repl = NodeRepl(self.world)
 
-    def provision(self, config: dict[str, Any]) -> None:
+    def provision(self, config: dict[str, Any], *, stays_at_prompt: bool = False) -> None:
         """As a technician does: write the configuration over the console, have the key made, note the public one.
 
         The same for the same image, seed and configuration, and ten seconds of a processor: so a process does it once,
         and other fresh boards get the flash that came of it. Call start() behind it.
+        stays_at_prompt: it is done on this board in any case, which is at its raw REPL then, and runs no application.
         """
         key = (self._made_of, json.dumps(config, sort_keys=True))
         is_fresh = self.board.is_fresh
-        if is_fresh and key in _provisioned:
+        if is_fresh and key in _provisioned and not stays_at_prompt:
             content, public = _provisioned[key]
             self.board.exchange_flash(content)
             self.gateway.enrol(public, config)
